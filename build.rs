@@ -1,0 +1,12 @@
+//! Tells the linker where libtorch is, for every crate here that has a binary or tests.
+//!
+//! torch-sys publishes the folder through its `links` key, but neither the search path at run time (rpath) nor
+//! any other linker flag reaches the crates that depend on it.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    // Absent under `--features tch/doc-only`, where nothing is linked.
+    if let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath={lib}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The one error type of the crate. Every message names the thing and what to do about it.
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong between a specification and a plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // -- specifications such as `heun:s_churn=40` --------------------------------------------------------------
+    /// No solver, path or grid rule has this name.
+    #[error("unknown {kind} `{name}`; {hint}")]
+    UnknownName {
+        /// What was looked up: `solver`, `path` or `grid rule`.
+        kind: &'static str,
+        /// The name as given.
+        name: String,
+        /// The nearest name and the list of all.
+        hint: String,
+    },
+    /// The thing exists but has no such parameter.
+    #[error("{owner} has no parameter `{key}`; {hint}")]
+    UnknownParam {
+        /// The thing with its kind, for example ``solver `ddim` ``.
+        owner: String,
+        /// The parameter as given.
+        key: String,
+        /// The nearest parameter and the list of all.
+        hint: String,
+    },
+    /// A piece between colons is not `key=value`.
+    #[error("{owner}: `{text}` is not a parameter; write `name:key=value:key=value`")]
+    BadSpec {
+        /// The thing with its kind.
+        owner: String,
+        /// The offending piece.
+        text: String,
+    },
+    /// A parameter occurs twice.
+    #[error("{owner}: parameter `{key}` is given twice; keep one")]
+    RepeatedParam {
+        /// The thing with its kind.
+        owner: String,
+        /// The parameter.
+        key: String,
+    },
+    /// A parameter's value cannot be read or is out of range.
+    #[error("{owner}: `{key}={value}` is not allowed; give {expected}")]
+    BadParam {
+        /// The thing with its kind.
+        owner: String,
+        /// The parameter.
+        key: String,
+        /// The value as given.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+
+    // -- grids ------------------------------------------------------------------------------------------------
+    /// A step count that this rule cannot serve.
+    #[error("grid rule `{rule}` cannot make {steps} steps; {hint}")]
+    Steps {
+        /// The rule.
+        rule: String,
+        /// The step count asked for.
+        steps: usize,
+        /// What would work.
+        hint: String,
+    },
+    /// A time that the path does not have.
+    #[error("t = {t} lies outside path `{path}`; use times from {lo} to {hi}")]
+    TimeOutside {
+        /// The time.
+        t: f64,
+        /// The path.
+        path: String,
+        /// Smallest time of the path.
+        lo: f64,
+        /// Largest time of the path.
+        hi: f64,
+    },
+    /// The limits of a grid are the wrong way round or equal.
+    #[error("a grid must start above its end, but t_max = {t_max} and t_min = {t_min}; swap or widen them")]
+    EmptyRange {
+        /// The start.
+        t_max: f64,
+        /// The end.
+        t_min: f64,
+    },
+    /// A time is NaN or infinite.
+    #[error("grid time {index} is {t}; give a finite number")]
+    TimeNotFinite {
+        /// Position in the list.
+        index: usize,
+        /// The value.
+        t: f64,
+    },
+    /// Two nodes stand at the same time, so that a step would have zero length.
+    #[error("grid times {first} and {second} are both {t}; remove one of them")]
+    DuplicateTime {
+        /// Position of the first.
+        first: usize,
+        /// Position of the second.
+        second: usize,
+        /// Their common time.
+        t: f64,
+    },
+    /// A time is not below the one before it.
+    #[error("grid time {index} is {t}, not below the {before} before it; list the times from noise to data")]
+    NotDecreasing {
+        /// Position of the later one.
+        index: usize,
+        /// The later one.
+        t: f64,
+        /// The earlier one.
+        before: f64,
+    },
+    /// Two neighbouring nodes differ in time but not in noise level.
+    #[error(
+        "grid times {index} ({t}) and the one before it ({before}) have the same noise level; space them wider"
+    )]
+    TooClose {
+        /// Position of the later one.
+        index: usize,
+        /// The later one.
+        t: f64,
+        /// The earlier one.
+        before: f64,
+    },
+    /// Fewer than two nodes.
+    #[error("a grid needs at least 2 nodes, got {found}; add the time where the sampler should end")]
+    TooFewNodes {
+        /// How many there were.
+        found: usize,
+    },
+    /// The rule spaces nodes in a quantity that is infinite at a limit.
+    #[error(
+        "grid rule `{rule}` needs a finite log-SNR, but it is infinite on path `{path}` at t = {t}; \
+         pass {limit} explicitly, away from that end, or use `uniform-t`"
+    )]
+    InfiniteLogSnr {
+        /// The rule.
+        rule: String,
+        /// The path.
+        path: String,
+        /// The limit at which it is infinite.
+        t: f64,
+        /// Which limit: `t_max` or `t_min`.
+        limit: &'static str,
+    },
+    /// An integer rule on a path without a table.
+    #[error(
+        "grid rule `{rule}` counts rows of a discrete table, and path `{path}` has none; use `uniform-t`"
+    )]
+    NeedsTable {
+        /// The rule.
+        rule: String,
+        /// The path.
+        path: String,
+    },
+    /// Limits were passed to a rule that fixes its own.
+    #[error("grid rule `{rule}` fixes its own times; drop t_max and t_min, or use `linspace` or `uniform-t`")]
+    NoLimits {
+        /// The rule.
+        rule: String,
+    },
+
+    // -- plans ------------------------------------------------------------------------------------------------
+    /// A coefficient came out NaN or infinite.
+    #[error(
+        "solver `{solver}` has the coefficient {value} in step {step}; \
+         the grid reaches a point where its formula has no finite value: move t_max or t_min"
+    )]
+    NotFinite {
+        /// The solver.
+        solver: String,
+        /// The step, from 0.
+        step: usize,
+        /// The coefficient.
+        value: f64,
+    },
+    /// A plan that breaks one of its rules.
+    #[error("invalid plan: {reason}")]
+    InvalidPlan {
+        /// Which rule, where, and what would satisfy it.
+        reason: String,
+    },
+    /// A plan of another schema version.
+    #[error(
+        "plan version {found} is not supported; this build reads version {supported}: make the plan again"
+    )]
+    PlanVersion {
+        /// The version in the file.
+        found: u64,
+        /// The version that this build reads.
+        supported: u32,
+    },
+    /// Text that is not a plan at all.
+    #[error("not a plan: {reason}; see docs/plan-schema.md")]
+    PlanSyntax {
+        /// What the JSON reader found, with line and column.
+        reason: String,
+    },
+
+    // -- running ----------------------------------------------------------------------------------------------
+    /// A vector of the wrong length reached the interpreter.
+    #[error("{what} has length {found}, the state has {expected}; make them equal")]
+    Length {
+        /// Whose vector.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length of the state.
+        expected: usize,
+    },
+    /// A mixture with a bad component.
+    #[error(
+        "mixture component {index} is unusable; give a positive weight, a finite mean, a positive deviation"
+    )]
+    BadMixture {
+        /// Position of the component.
+        index: usize,
+    },
+}

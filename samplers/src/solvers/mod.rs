@@ -1,0 +1,36 @@
+//! Solvers, one file a family.
+//!
+//! A solver is pure mathematics: it turns a [`Grid`] into a [`Plan`] and never sees a tensor. To add one, write its
+//! file here and its line in the registry; the tests that go through the registry pick it up.
+
+use std::fmt::Debug;
+
+use crate::{Grid, Plan, Result};
+
+mod coordinate;
+pub mod ddim;
+pub mod deis;
+pub mod dpmpp;
+pub mod euler;
+pub mod heun;
+
+/// Compiles a grid into a plan.
+pub trait Solver: Debug + Send + Sync {
+    /// The specification that builds this very solver, with the parameters that differ from their defaults.
+    fn name(&self) -> String;
+
+    /// The plan for a grid.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`](crate::Error::NotFinite) where a formula of the solver has no finite value on this grid.
+    fn plan(&self, grid: &Grid) -> Result<Plan>;
+
+    /// Network evaluations (NFE) of a plan with `steps` steps; `to_zero` says whether the grid ends at `sigma` = 0.
+    fn evals(&self, steps: usize, to_zero: bool) -> usize;
+
+    /// The largest number of steps that costs at most `nfe` evaluations; `None` when even one step costs more.
+    /// The budget may not be used up: [`Solver::evals`] of the answer says what is.
+    fn steps_for_nfe(&self, nfe: usize, to_zero: bool) -> Option<usize> {
+        (1..=nfe).rev().find(|&steps| self.evals(steps, to_zero) <= nfe)
+    }
+}

@@ -1,0 +1,280 @@
+//! Solvers: identities, budgets, edge cases, and random combinations of everything.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{close, gain, grid, plan, run_ode};
+use fewstep_samplers::exact::Mixture;
+use fewstep_samplers::interpreter::{self, Model};
+use fewstep_samplers::{End, Grid, GridRule, Node, Op, Path, Plan, Pred, Slot, registry, solver};
+use proptest::prelude::*;
+
+/// Data that is always the same number: `x0` and `eps` are constant along a trajectory, and every solver is exact.
+struct Point(f64);
+
+impl Model for Point {
+    fn predict(&self, x: &[f64], node: &Node, pred: Pred) -> Vec<f64> {
+        let eps = |x: &f64| (x - node.alpha * self.0) / node.sigma;
+        x.iter()
+            .map(|x| match pred {
+                Pred::X0 => self.0,
+                Pred::Eps => eps(x),
+                Pred::Flow => eps(x) - self.0,
+            })
+            .collect()
+    }
+}
+
+/// Grids of every kind: all paths, their usual rules, both ends.
+fn grids(steps: usize) -> Vec<Grid> {
+    let mut all = Vec::new();
+    for (name, _) in Path::NAMES {
+        let path: Path = name.parse().unwrap();
+        for end in [End::TMin, End::Zero] {
+            all.push(GridRule::default_for(&path).grid(&path, steps, None, None, Some(end)).unwrap());
+            all.push(GridRule::UniformT.grid(&path, steps, None, None, Some(end)).unwrap());
+        }
+    }
+    // A variance-preserving start at alpha = 0.
+    all.push(GridRule::UniformT.grid(&Path::vp_cosine(), steps, Some(1.0), None, None).unwrap());
+    all
+}
+
+#[test]
+fn every_solver_is_exact_for_constant_data() {
+    let data = Point(0.7);
+    for steps in [1, 2, 3, 9] {
+        for g in grids(steps) {
+            let (first, last) = (g.nodes()[0], g.nodes()[steps]);
+            let z = -1.3;
+            let start = first.alpha * data.0 + first.sigma * z;
+            let want = last.alpha * data.0 + last.sigma * z;
+            for entry in registry() {
+                let out = run_ode(&plan(entry.name, &g), &data, vec![start])[0];
+                // Error grows with the size of the intermediate states, not of the result.
+                let scale = first.rho().clamp(1.0, 1e4);
+                assert!(
+                    (out - want).abs() < 1e-11 * scale,
+                    "{} on {} {}, {steps} steps: {out} instead of {want}",
+                    entry.name,
+                    g.path(),
+                    g.rule()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn euler_ddim_and_tab0_are_the_same_method() {
+    for steps in [1, 2, 5, 13] {
+        for g in grids(steps) {
+            let ddim = gain("ddim", &g);
+            for spec in ["euler", "deis-tab0"] {
+                // 1e-10: through eps the first steps on a variance-preserving path pass by 1 / alpha = 157.
+                close(gain(spec, &g), ddim, 1e-10, &format!("{spec} on {} {}", g.path(), g.rule()));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_step_of_every_multistep_method_is_ddim() {
+    for g in grids(1) {
+        let ddim = gain("ddim", &g);
+        for spec in ["dpmpp-2m", "dpmpp-2m:type=heun", "deis-tab1", "deis-tab2", "deis-tab3"] {
+            close(gain(spec, &g), ddim, 1e-10, &format!("{spec} on {}", g.path()));
+        }
+    }
+}
+
+#[test]
+fn solvers_see_the_path_only_through_its_noise_levels() {
+    // A variance-preserving state divided by alpha is an EDM state: methods whose interpolation does not involve t
+    // give the same result on both.
+    let vp = grid("vp-linear", "karras", 8);
+    let levels: Vec<f64> = vp.nodes().iter().map(Node::rho).collect();
+    let edm = Grid::new(&Path::edm(), &levels, "same levels").unwrap();
+    let alpha = vp.nodes()[0].alpha;
+    for spec in ["ddim", "euler", "heun", "dpmpp-2m", "dpmpp-2m:type=heun"] {
+        close(gain(spec, &edm), gain(spec, &vp) * alpha, 1e-11, spec);
+    }
+}
+
+#[test]
+fn lower_order_final_changes_the_last_step_only_where_it_should() {
+    let differs = |steps: usize, end: End, spec: &str| {
+        let g = common::grid_to("vp-linear", "logsnr", steps, end);
+        (gain(spec, &g) - gain("dpmpp-2m:lower_order_final=false", &g)).abs() > 1e-9
+    };
+    assert!(differs(9, End::TMin, "dpmpp-2m"), "auto lowers the order below 10 steps");
+    assert!(!differs(10, End::TMin, "dpmpp-2m"), "auto leaves 10 steps alone");
+    assert!(differs(10, End::TMin, "dpmpp-2m:lower_order_final=true"));
+    assert!(!differs(9, End::Zero, "dpmpp-2m:lower_order_final=true"), "into zero the order is 1 anyway");
+}
+
+#[test]
+fn heun_costs_one_less_into_zero() {
+    for (end, nfe) in [(End::Zero, 9), (End::TMin, 10)] {
+        let g = common::grid_to("edm", "karras", 5, end);
+        assert_eq!(plan("heun", &g).nfe(), nfe);
+    }
+}
+
+#[test]
+fn budgets() {
+    let heun = solver("heun").unwrap();
+    assert_eq!(heun.steps_for_nfe(35, true), Some(18));
+    assert_eq!(heun.steps_for_nfe(36, true), Some(18));
+    assert_eq!(heun.steps_for_nfe(1, true), Some(1));
+    assert_eq!(heun.steps_for_nfe(1, false), None);
+    assert_eq!(heun.steps_for_nfe(0, true), None);
+    assert_eq!(solver("deis-tab3").unwrap().steps_for_nfe(10, false), Some(10));
+}
+
+/// The churn ops of a plan: coefficient of the state, of the noise, and the raised node.
+fn churns(plan: &Plan) -> Vec<(f64, f64, Node)> {
+    let mut found = Vec::new();
+    for pair in plan.ops.windows(3) {
+        if let [Op::Noise { .. }, Op::Lin { terms, .. }, Op::Eval { node, .. }] = pair {
+            found.push((terms[0].0, terms[1].0, plan.nodes[*node]));
+        }
+    }
+    found
+}
+
+#[test]
+fn churn_raises_the_level_by_exactly_the_noise_it_adds() {
+    for path in ["edm", "vp-linear", "flow"] {
+        let path: Path = path.parse().unwrap();
+        let top = if path == Path::Flow { Some(0.99) } else { None };
+        let g = GridRule::UniformT.grid(&path, 6, top, None, None).unwrap();
+        let found = churns(&plan("heun:s_churn=1.2", &g));
+        assert_eq!(found.len(), 6);
+        for ((keep, added, raised), node) in found.into_iter().zip(g.nodes()) {
+            close(raised.rho(), 1.2 * node.rho(), 1e-12, "gamma = 1.2 / 6");
+            close(keep * node.alpha, raised.alpha, 1e-12, "signal");
+            close((keep * node.sigma).hypot(added), raised.sigma, 1e-12, "noise");
+        }
+    }
+}
+
+#[test]
+fn churn_is_capped_and_windowed() {
+    let g = grid("edm", "karras", 18);
+    let capped = churns(&plan("heun:s_churn=1000", &g));
+    close(capped[3].2.rho(), g.nodes()[3].rho() * std::f64::consts::SQRT_2, 1e-12, "cap");
+    let p = plan("heun:s_churn=40:s_min=0.05:s_max=50:s_noise=1.003", &g);
+    let inside = g.nodes().iter().filter(|n| (0.05..=50.0).contains(&n.sigma)).count();
+    assert!(inside > 0 && inside < 18);
+    assert_eq!((p.draws(), p.nfe()), (inside, 35));
+    let plain = plan("heun:s_churn=40:s_min=0.05:s_max=50", &g);
+    close(churns(&p)[0].1, 1.003 * churns(&plain)[0].1, 1e-14, "s_noise");
+    // Pure noise stays as it is.
+    assert_eq!(plan("heun:s_churn=5", &grid("flow", "uniform-t", 4)).draws(), 3);
+}
+
+#[test]
+fn names_rebuild_their_solver() {
+    for spec in [
+        "ddim",
+        "ddim:eta=0.5",
+        "euler",
+        "heun",
+        "heun:s_churn=40:s_min=0.05:s_max=50:s_noise=1.003",
+        "dpmpp-2m",
+        "dpmpp-2m:type=heun:lower_order_final=true",
+        "dpmpp-2m:lower_order_final=false",
+        "deis-tab0",
+        "deis-tab1",
+        "deis-tab2",
+        "deis-tab3",
+    ] {
+        assert_eq!(solver(spec).unwrap().name(), spec);
+    }
+    for entry in registry() {
+        assert_eq!(solver(entry.name).unwrap().name(), entry.name);
+        assert_eq!(registry().iter().filter(|e| e.name == entry.name).count(), 1);
+        let p = plan(entry.name, &common::grid_to("vp-linear", "power-t", 20, End::TMin));
+        assert_eq!(p.draws() == 0, entry.deterministic, "{}", entry.name);
+        assert_eq!(p.nfe(), 20 * entry.evals_per_step as usize, "{}", entry.name);
+    }
+}
+
+#[test]
+fn bad_solvers_say_what_would_do() {
+    let message = |spec: &str| solver(spec).unwrap_err().to_string();
+    assert!(message("huen").starts_with("unknown solver `huen`; did you mean `heun`? (known: `ddim`, "));
+    assert!(message("dpm++2m").contains("did you mean `dpmpp-2m`?"));
+    assert!(message("").starts_with("unknown solver ``; known: `ddim`"));
+    assert!(
+        message("heun:churn=4").contains("solver `heun` has no parameter `churn`; did you mean `s_churn`?")
+    );
+    assert_eq!(message("euler:eta=1"), "solver `euler` has no parameter `eta`; it takes none");
+    assert_eq!(message("ddim:eta=2"), "solver `ddim`: `eta=2` is not allowed; give a number from 0 to 1");
+    assert_eq!(
+        message("dpmpp-2m:type=x"),
+        "solver `dpmpp-2m`: `type=x` is not allowed; give midpoint or heun"
+    );
+    assert!(message("ddim:eta").contains("`eta` is not a parameter"));
+}
+
+fn any_solver() -> impl Strategy<Value = String> {
+    let names: Vec<&str> = registry().iter().map(|e| e.name).collect();
+    prop_oneof![
+        4 => prop::sample::select(names).prop_map(str::to_owned),
+        1 => (0.0..=1.0f64).prop_map(|eta| format!("ddim:eta={eta}")),
+        1 => (0.0..80.0f64, 0.0..1.0f64).prop_map(|(c, m)| format!("heun:s_churn={c}:s_min={m}")),
+        1 => prop::sample::select(vec!["midpoint", "heun"])
+            .prop_map(|t| format!("dpmpp-2m:type={t}:lower_order_final=false")),
+    ]
+}
+
+fn any_rule() -> impl Strategy<Value = String> {
+    let names: Vec<&str> = GridRule::NAMES.iter().map(|(name, _)| *name).collect();
+    prop_oneof![
+        prop::sample::select(names).prop_map(str::to_owned),
+        (0.2..6.0f64).prop_map(|k| format!("power-t:k={k}")),
+        (0.5..12.0f64).prop_map(|rho| format!("karras:rho={rho}")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_combination_gives_a_finite_plan_or_a_clear_error(
+        spec in any_solver(),
+        rule in any_rule(),
+        path in prop::sample::select(Path::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
+        steps in 1usize..=20,
+        end in prop::sample::select(vec![None, Some(End::TMin), Some(End::Zero)]),
+        limits in prop::option::of((0.55..1.0f64, 0.0..0.5f64)),
+    ) {
+        let path: Path = path.parse().unwrap();
+        let (lo, hi) = path.range();
+        let at = |u: f64| lo + u * (hi - lo);
+        let (t_max, t_min) = limits.map_or((None, None), |(a, b)| (Some(at(a)), Some(at(b))));
+        let grid = rule.parse::<GridRule>().unwrap().grid(&path, steps, t_max, t_min, end);
+        let grid = match grid {
+            Ok(grid) => grid,
+            Err(e) => {
+                // Every message names its remedy after a semicolon.
+                prop_assert!(e.to_string().contains("; "), "{}", e);
+                return Ok(());
+            }
+        };
+        let solver = solver(&spec).unwrap();
+        let plan = solver.plan(&grid).unwrap();
+        prop_assert_eq!(plan.steps, steps);
+        prop_assert_eq!(plan.nfe(), solver.evals(steps, grid.to_zero()));
+        let read: BTreeSet<Slot> = plan.ops.iter().flat_map(Op::reads).collect();
+        prop_assert_eq!(read.len(), plan.slots(), "a slot is written in vain");
+        prop_assert_eq!(&Plan::from_json(&plan.to_json()).unwrap(), &plan);
+        let data = Mixture::gaussian(0.5).unwrap();
+        let out = interpreter::run(&plan, &data, vec![plan.init_scale()], |_| vec![0.3], |_, _, _| {}).unwrap();
+        prop_assert!(out[0].is_finite(), "{} gave {}", plan, out[0]);
+    }
+}
