@@ -1,0 +1,28 @@
+//! Networks, strict checkpoint loading, and the models that ship with `fewstep`.
+//!
+//! ```text
+//! folder or built-in ─► Weights (strict) ─► Network (UNet2d) ─► Denoiser ─► Eps | X0 | Flow at any node
+//!                                              raw output          └ prediction types are resolved here, once
+//! ```
+//!
+//! This is the only crate in which weight names appear. It holds no sampling mathematics: a [`Denoiser`] answers
+//! one question, "what is the noise-free image (or the noise) in this noisy one", at any [`fewstep_samplers::Node`],
+//! also on a path other than the one the network was trained on.
+
+mod denoiser;
+mod error;
+mod folder;
+pub mod layers;
+mod prediction;
+mod source;
+pub mod unet2d;
+mod weights;
+pub mod zoo;
+
+pub use denoiser::{Denoiser, NetDenoiser};
+pub use error::{Error, Result};
+pub use folder::{ModelFolder, ModelSpec, TimeInput};
+pub use prediction::Prediction;
+pub use source::{Fresh, Init, Scope, Source};
+pub use unet2d::{UNet2d, UNet2dConfig};
+pub use weights::{Params, Problems, Weights, save};
