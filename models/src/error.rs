@@ -17,14 +17,6 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A file cannot be written.
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
     /// The bytes are not a safetensors file, or a damaged one.
     #[error("`{name}` is not a usable safetensors file: {reason}; fetch or export it again")]
     Safetensors {
@@ -39,7 +31,7 @@ pub enum Error {
         /// File or built-in name.
         name: String,
         /// Every disagreement, not only the first.
-        problems: crate::weights::Problems,
+        problems: Box<crate::weights::Problems>,
     },
     /// A configuration file that is not JSON or lacks a field.
     #[error("`{name}` is not a valid configuration: {reason}")]

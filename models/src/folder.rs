@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::prediction::Prediction;
 use crate::source::Scope;
 use crate::unet2d::{UNet2d, UNet2dConfig};
-use crate::weights::Weights;
+use crate::weights::{Params, Weights};
 use crate::zoo;
 
 /// What the network is told about the noise level.
@@ -80,7 +80,8 @@ pub struct ModelFolder {
 }
 
 /// File names of the weights inside `unet/`, best first.
-const WEIGHTS: [&str; 2] = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"];
+const WEIGHTS: [&str; 2] =
+    ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"];
 
 impl ModelFolder {
     /// Opens a built-in model by name, or a folder by path.
@@ -99,35 +100,44 @@ impl ModelFolder {
         let spec = text(dir.join("fewstep.json"))?;
         let unet = dir.join("unet");
         let config = text(unet.join("config.json"))?;
-        let path = WEIGHTS.iter().map(|f| unet.join(f)).find(|p| p.exists()).unwrap_or_else(|| unet.join(WEIGHTS[0]));
+        let path = WEIGHTS
+            .iter()
+            .map(|f| unet.join(f))
+            .find(|p| p.exists())
+            .unwrap_or_else(|| unet.join(WEIGHTS[0]));
         let weights = fs::read(&path).map_err(|source| Error::Read { path, source })?;
         Self::parse(name, &spec, &config, weights.into())
     }
 
-    fn parse(
-        name: &str,
-        spec: &str,
-        config: &str,
-        weights: std::borrow::Cow<'static, [u8]>,
-    ) -> Result<Self> {
+    fn parse(name: &str, spec: &str, config: &str, weights: std::borrow::Cow<'static, [u8]>) -> Result<Self> {
         let failed = |file: &str, reason: String| Error::Config { name: format!("{name}/{file}"), reason };
-        let spec: ModelSpec = serde_json::from_str(spec).map_err(|e| failed("fewstep.json", e.to_string()))?;
+        let spec: ModelSpec =
+            serde_json::from_str(spec).map_err(|e| failed("fewstep.json", e.to_string()))?;
         if spec.version != 1 {
-            return Err(failed("fewstep.json", format!("version {} is not known; this program reads 1", spec.version)));
+            return Err(failed(
+                "fewstep.json",
+                format!("version {} is not known; this program reads 1", spec.version),
+            ));
         }
         let (config, unknown_keys) = UNet2dConfig::from_json(&format!("{name}/unet/config.json"), config)?;
         let channels = spec.shape[0];
         if config.in_channels != channels || config.out_channels != channels {
             return Err(failed(
                 "fewstep.json",
-                format!("shape says {channels} channels, the network has {} in and {} out", config.in_channels, config.out_channels),
+                format!(
+                    "shape says {channels} channels, the network has {} in and {} out",
+                    config.in_channels, config.out_channels
+                ),
             ));
         }
         // Classes and one null label.
         if config.num_class_embeds != spec.classes.map(|n| n + 1) {
             return Err(failed(
                 "fewstep.json",
-                format!("classes {:?} and one null label do not fit num_class_embeds {:?}", spec.classes, config.num_class_embeds),
+                format!(
+                    "classes {:?} and one null label do not fit num_class_embeds {:?}",
+                    spec.classes, config.num_class_embeds
+                ),
             ));
         }
         if matches!(spec.prediction, Prediction::Edm { .. }) && !matches!(spec.path, Path::Edm { .. }) {
@@ -146,9 +156,22 @@ impl ModelFolder {
     /// # Errors
     /// [`Error::Safetensors`] or [`Error::Mismatch`].
     pub fn load(&self, device: Device, kind: Kind) -> Result<NetDenoiser> {
+        let (net, _) = self.build(device, kind)?;
+        Ok(NetDenoiser::new(net, self.spec.clone(), kind))
+    }
+
+    /// Number of weights, once all of them have been found to fit.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::load`].
+    pub fn parameters(&self) -> Result<usize> {
+        let (_, params) = self.build(Device::Cpu, Kind::Float)?;
+        Ok(params.values().map(tch::Tensor::numel).sum())
+    }
+
+    fn build(&self, device: Device, kind: Kind) -> Result<(UNet2d, Params)> {
         let weights = RefCell::new(Weights::parse(&self.name, &self.weights, device, kind)?);
         let net = UNet2d::new(&Scope::root(&weights), self.config.clone());
-        weights.into_inner().finish()?;
-        Ok(NetDenoiser::new(net, self.spec.clone(), kind))
+        Ok((net, weights.into_inner().finish()?))
     }
 }

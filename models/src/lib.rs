@@ -25,4 +25,4 @@ pub use folder::{ModelFolder, ModelSpec, TimeInput};
 pub use prediction::Prediction;
 pub use source::{Fresh, Init, Scope, Source};
 pub use unet2d::{UNet2d, UNet2dConfig};
-pub use weights::{Params, Problems, Weights, save};
+pub use weights::{Params, Problems, Weights, to_safetensors};

@@ -122,7 +122,10 @@ mod tests {
                     let (a, b) = prediction.output(&node, want);
                     let got = a * x + b * r;
                     let scale = (a * x).abs() + (b * r).abs() + 1.0;
-                    assert!((got - value).abs() < 1e-14 * scale, "{prediction:?} {want:?} {alpha} {sigma}: {got} {value}");
+                    assert!(
+                        (got - value).abs() < 1e-14 * scale,
+                        "{prediction:?} {want:?} {alpha} {sigma}: {got} {value}"
+                    );
                 }
             }
         }

@@ -3,9 +3,8 @@
 //! libtorch's own loaders skip unknown names and broadcast wrong shapes in silence; here every disagreement between
 //! file and network is found in one pass and reported together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
@@ -62,7 +61,8 @@ impl fmt::Display for Problems {
                 continue;
             }
             let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-            let more = if list.len() > SHOWN { format!(", and {} more", list.len() - SHOWN) } else { String::new() };
+            let more =
+                if list.len() > SHOWN { format!(", and {} more", list.len() - SHOWN) } else { String::new() };
             lines.push(format!("  {what}: {shown}{more} ({} in all)", list.len()));
         }
         f.write_str(&lines.join("\n"))
@@ -75,7 +75,7 @@ pub struct Weights<'a> {
     file: SafeTensors<'a>,
     device: Device,
     kind: Kind,
-    used: BTreeMap<String, ()>,
+    used: BTreeSet<String>,
     params: Params,
     problems: Problems,
 }
@@ -94,7 +94,7 @@ impl<'a> Weights<'a> {
             file,
             device,
             kind,
-            used: BTreeMap::new(),
+            used: BTreeSet::new(),
             params: Params::new(),
             problems: Problems::default(),
         })
@@ -105,7 +105,7 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// [`Error::Mismatch`] with all problems.
     pub fn finish(mut self) -> Result<Params> {
-        let known = |name: &str| self.used.contains_key(name) || IGNORED.iter().any(|i| name.ends_with(i));
+        let known = |name: &str| self.used.contains(name) || IGNORED.iter().any(|i| name.ends_with(i));
         let mut unexpected: Vec<String> =
             self.file.names().into_iter().filter(|n| !known(n)).map(ToOwned::to_owned).collect();
         unexpected.sort();
@@ -113,7 +113,7 @@ impl<'a> Weights<'a> {
         if self.problems.is_empty() {
             Ok(self.params)
         } else {
-            Err(Error::Mismatch { name: self.name, problems: self.problems })
+            Err(Error::Mismatch { name: self.name, problems: Box::new(self.problems) })
         }
     }
 
@@ -141,7 +141,7 @@ impl<'a> Weights<'a> {
 
 impl Source for Weights<'_> {
     fn tensor(&mut self, name: &str, shape: &[i64], _init: Init) -> Tensor {
-        self.used.insert(name.to_owned(), ());
+        self.used.insert(name.to_owned());
         let tensor = self.read(name, shape).unwrap_or_else(|| Tensor::zeros(shape, (self.kind, self.device)));
         self.params.insert(name.to_owned(), tensor.shallow_clone());
         tensor
@@ -163,19 +163,15 @@ fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// Writes tensors as safetensors, in `Kind::Float` or `Kind::Half`, with `metadata` in the header. The file is
-/// written beside its place and renamed, so that an interrupted run leaves the old one whole.
+/// Tensors as the bytes of a safetensors file, in `Kind::Float` or `Kind::Half`, with `metadata` in the header.
 ///
 /// # Errors
-/// [`Error::Write`] if the file cannot be written.
-///
-/// # Panics
-/// If `kind` is another one than the two named.
-pub fn save(path: &Path, params: &Params, kind: Kind, metadata: &[(&str, &str)]) -> Result<()> {
+/// [`Error::Input`] for another `kind`, [`Error::Safetensors`] if the format cannot hold the tensors.
+pub fn to_safetensors(params: &Params, kind: Kind, metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
     let dtype = match kind {
         Kind::Float => Dtype::F32,
         Kind::Half => Dtype::F16,
-        other => panic!("weights are written as f32 or f16, not {other:?}"),
+        other => return Err(Error::Input(format!("weights are written as f32 or f16, not {other:?}"))),
     };
     let blobs: Vec<(String, Vec<usize>, Vec<u8>)> = params
         .iter()
@@ -190,16 +186,14 @@ pub fn save(path: &Path, params: &Params, kind: Kind, metadata: &[(&str, &str)])
             (name.clone(), tensor.size().iter().map(|&n| n as usize).collect(), bytes)
         })
         .collect();
-    let failed = |reason: String| Error::Safetensors { name: path.display().to_string(), reason };
+    let failed = |e: safetensors::SafeTensorError| Error::Safetensors {
+        name: "weights".into(),
+        reason: e.to_string(),
+    };
     let mut views = Vec::with_capacity(blobs.len());
     for (name, shape, bytes) in &blobs {
-        let view = TensorView::new(dtype, shape.clone(), bytes).map_err(|e| failed(e.to_string()))?;
-        views.push((name.as_str(), view));
+        views.push((name.as_str(), TensorView::new(dtype, shape.clone(), bytes).map_err(failed)?));
     }
     let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| failed(e.to_string()))?;
-    let beside = path.with_extension("partial");
-    std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
+    safetensors::serialize(views, Some(metadata)).map_err(failed)
 }

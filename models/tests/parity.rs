@@ -2,6 +2,8 @@
 //!
 //! `scripts/parity/make_unet_fixtures.py` made the fixtures; its versions stand in `fixtures/README.md`.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;

@@ -93,7 +93,12 @@ impl Default for UNet2dConfig {
             time_embedding_dim: None,
             freq_shift: 0,
             flip_sin_to_cos: true,
-            down_block_types: names(&["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
+            down_block_types: names(&[
+                "DownBlock2D",
+                "AttnDownBlock2D",
+                "AttnDownBlock2D",
+                "AttnDownBlock2D",
+            ]),
             up_block_types: names(&["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
             block_out_channels: vec![224, 448, 672, 896],
             layers_per_block: 2,
@@ -115,8 +120,14 @@ impl Default for UNet2dConfig {
 }
 
 /// Keys that do not change what the network computes at inference.
-const HARMLESS: [&str; 6] =
-    ["_class_name", "_diffusers_version", "_name_or_path", "dropout", "num_train_timesteps", "mid_block_type"];
+const HARMLESS: [&str; 6] = [
+    "_class_name",
+    "_diffusers_version",
+    "_name_or_path",
+    "dropout",
+    "num_train_timesteps",
+    "mid_block_type",
+];
 
 impl UNet2dConfig {
     /// Reads `config.json`. The second value lists keys that this version does not know and did not use.
@@ -211,9 +222,12 @@ impl UNet2dConfig {
         }
         if let Some(d) = self.attention_head_dim {
             let attn = |i: usize| self.down_block_types[i].starts_with("Attn");
-            let bad = (0..levels).any(|i| (attn(i) || i + 1 == levels) && (d < 1 || self.block_out_channels[i] % d != 0));
+            let bad = (0..levels)
+                .any(|i| (attn(i) || i + 1 == levels) && (d < 1 || self.block_out_channels[i] % d != 0));
             if bad {
-                return wrong(format!("attention_head_dim {d} must divide the channels of every level with attention"));
+                return wrong(format!(
+                    "attention_head_dim {d} must divide the channels of every level with attention"
+                ));
             }
         }
         Ok(())

@@ -112,7 +112,9 @@ impl UNet2d {
         h = self.mid.resnets[1].forward(&h, &emb);
         for level in &self.up {
             for (j, resnet) in level.resnets.iter().enumerate() {
-                let skip = skips.pop().ok_or_else(|| Error::Input("the up path has more blocks than the down path".into()))?;
+                let skip = skips
+                    .pop()
+                    .ok_or_else(|| Error::Input("the up path has more blocks than the down path".into()))?;
                 h = resnet.forward(&Tensor::cat(&[h, skip], 1), &emb);
                 if let Some(attention) = level.attentions.get(j) {
                     h = attention.forward(&h);
@@ -142,7 +144,9 @@ impl UNet2d {
             return Err(Error::Input(format!("one time for each of {b} images, got shape {:?}", t.size())));
         }
         match (&self.class_embedding, class) {
-            (Some(_), None) => Err(Error::Input("the network is class-conditional: give each image a label".into())),
+            (Some(_), None) => {
+                Err(Error::Input("the network is class-conditional: give each image a label".into()))
+            }
             (None, Some(_)) => Err(Error::Input("the network is unconditional: it takes no labels".into())),
             (Some(_), Some(class)) if class.size() != [b] => {
                 Err(Error::Input(format!("one label for each of {b} images, got shape {:?}", class.size())))
@@ -162,7 +166,13 @@ fn down_level(scope: &Scope<'_>, cfg: &UNet2dConfig, i: usize) -> Level<Downsamp
         level.resnets.push(Resnet::new(&scope.at(format!("resnets.{j}")), cfg, from, cout, 1.0));
         if attn {
             let groups = Some(cfg.norm_num_groups);
-            level.attentions.push(Attention::new(&scope.at(format!("attentions.{j}")), cfg, cout, groups, 1.0));
+            level.attentions.push(Attention::new(
+                &scope.at(format!("attentions.{j}")),
+                cfg,
+                cout,
+                groups,
+                1.0,
+            ));
         }
     }
     if i + 1 < width.len() {
@@ -192,8 +202,7 @@ fn mid_level(scope: &Scope<'_>, cfg: &UNet2dConfig) -> Level<Downsample> {
 fn up_level(scope: &Scope<'_>, cfg: &UNet2dConfig, i: usize) -> Level<Upsample> {
     let reversed: Vec<i64> = cfg.block_out_channels.iter().rev().copied().collect();
     let last = reversed.len() - 1;
-    let (cout, before, mirror) =
-        (reversed[i], reversed[i.saturating_sub(1)], reversed[(i + 1).min(last)]);
+    let (cout, before, mirror) = (reversed[i], reversed[i.saturating_sub(1)], reversed[(i + 1).min(last)]);
     let attn = cfg.up_block_types[i] == "AttnUpBlock2D";
     let mut level = Level { resnets: vec![], attentions: vec![], resample: None };
     for j in 0..=cfg.layers_per_block {
@@ -203,7 +212,13 @@ fn up_level(scope: &Scope<'_>, cfg: &UNet2dConfig, i: usize) -> Level<Upsample> 
         level.resnets.push(Resnet::new(&scope.at(format!("resnets.{j}")), cfg, from + skip, cout, 1.0));
         if attn {
             let groups = Some(cfg.norm_num_groups);
-            level.attentions.push(Attention::new(&scope.at(format!("attentions.{j}")), cfg, cout, groups, 1.0));
+            level.attentions.push(Attention::new(
+                &scope.at(format!("attentions.{j}")),
+                cfg,
+                cout,
+                groups,
+                1.0,
+            ));
         }
     }
     if i < last {

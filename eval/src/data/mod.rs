@@ -1,0 +1,7 @@
+//! Data sets: files checked by hash, images as plain bytes.
+
+mod fashion_mnist;
+mod idx;
+
+pub use fashion_mnist::{CLASS_NAMES, FashionMnist, Split};
+pub use idx::{IdxArray, MAX_BYTES, parse_idx, read_idx};

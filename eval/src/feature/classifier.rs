@@ -1,0 +1,196 @@
+//! `fmnist-cnn`: the built-in classifier whose last hidden layer serves as feature space.
+
+use super::{EXTRACT_BATCH, FeatureNet, Params, params::Spec};
+use crate::rng::SplitMix64;
+use crate::{Error, Result, tensors};
+use std::collections::BTreeMap;
+use tch::{Kind, Tensor};
+
+/// Small convolutional network for 28x28 grey images of ten classes.
+///
+/// Four 3x3 convolutions with ReLU, all but the third followed by 2x2 max-pooling (28 -> 14 -> 7 -> 3 pixels), a
+/// hidden layer of 128 ReLU units (the *features*) and a linear layer (the *logits*): 6.1 million multiplications
+/// an image. There is no normalisation on purpose: it would divide contrast out, and a distance that cannot see
+/// faded pictures is of little use to sampler research.
+#[derive(Debug)]
+pub struct Classifier {
+    params: Params,
+}
+
+/// What the network says about a batch.
+#[derive(Debug)]
+pub struct Output {
+    /// Last hidden layer, f32 `[n, 128]`, never negative.
+    pub features: Tensor,
+    /// Unnormalised log-probabilities, f32 `[n, 10]`.
+    pub logits: Tensor,
+}
+
+/// Names and shapes of all weights, in the PyTorch convention (output first).
+const SPECS: [Spec; 12] = [
+    ("conv1.bias", &[32]),
+    ("conv1.weight", &[32, 1, 3, 3]),
+    ("conv2.bias", &[48]),
+    ("conv2.weight", &[48, 32, 3, 3]),
+    ("conv3.bias", &[64]),
+    ("conv3.weight", &[64, 48, 3, 3]),
+    ("conv4.bias", &[64]),
+    ("conv4.weight", &[64, 64, 3, 3]),
+    ("head.bias", &[10]),
+    ("head.weight", &[10, 128]),
+    ("hidden.bias", &[128]),
+    ("hidden.weight", &[128, 64 * 3 * 3]),
+];
+
+impl Classifier {
+    /// Name of the architecture, first part of its id.
+    pub const NAME: &'static str = "fmnist-cnn";
+    /// Length of a feature vector.
+    pub const DIM: usize = 128;
+    /// Count of classes.
+    pub const CLASSES: usize = 10;
+
+    /// Fresh weights: uniform within ±sqrt(6 / fan-in) (He et al., 2015, eq. 10) and zero biases, from `seed` alone.
+    ///
+    /// # Errors
+    /// When libtorch cannot make a tensor.
+    pub fn init(seed: u64) -> Result<Self> {
+        let mut map = BTreeMap::new();
+        for (stream, (name, shape)) in SPECS.iter().enumerate() {
+            let count = shape.iter().product::<i64>() as usize;
+            let fan_in = shape[1..].iter().product::<i64>() as f64;
+            // The head starts small: first predictions near uniform save the optimiser some steps of unlearning.
+            let gain = if *name == "head.weight" { 0.1 } else { 1.0 };
+            let bound = if name.ends_with("bias") { 0.0 } else { gain * (6.0 / fan_in).sqrt() };
+            let mut rng = SplitMix64::keyed(seed, stream as u64);
+            let values: Vec<f32> = (0..count).map(|_| (bound * (2.0 * rng.uniform() - 1.0)) as f32).collect();
+            map.insert((*name).to_owned(), tensors::from_slice(&values, shape)?);
+        }
+        Ok(Self { params: Params::from_map(map) })
+    }
+
+    /// Loads weights stored as f32 or f16; the computation is f32 either way.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] with every missing, unexpected, mis-shaped or mis-typed weight.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        Ok(Self { params: Params::from_safetensors(Self::NAME, bytes, &SPECS)? })
+    }
+
+    /// A network over existing weights, as a trainer holds them. They are shared, not copied.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when a name is missing or superfluous, or a shape is wrong.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        let mut problems: Vec<String> = SPECS
+            .iter()
+            .filter(|(name, shape)| tensors.get(*name).is_none_or(|t| t.size() != *shape))
+            .map(|(name, _)| format!("`{name}` is missing or has another shape"))
+            .collect();
+        let known = |name: &str| SPECS.iter().any(|(known, _)| *known == name);
+        problems.extend(tensors.keys().filter(|n| !known(n)).map(|n| format!("`{n}` is unexpected")));
+        if problems.is_empty() {
+            Ok(Self { params: Params::from_map(tensors) })
+        } else {
+            Err(Error::Weights { network: Self::NAME.to_owned(), problems })
+        }
+    }
+
+    /// Stores the weights, as f16 when `half` (0.3 MB), else as f32.
+    ///
+    /// # Errors
+    /// When a weight is not finite in that type.
+    pub fn to_safetensors(&self, half: bool) -> Result<Vec<u8>> {
+        self.params.to_safetensors(half)
+    }
+
+    /// The weights by name, for a trainer outside.
+    pub fn named_parameters(&self) -> &Params {
+        &self.params
+    }
+
+    /// Differentiable forward pass.
+    ///
+    /// # Shapes
+    /// x: f32 `[n, 1, 28, 28]` in [-1, 1].
+    ///
+    /// # Errors
+    /// When `x` has another kind or shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Output> {
+        tensors::expect("classifier input", x, Kind::Float, &[-1, 1, 28, 28])?;
+        let mut h = x.shallow_clone();
+        for (layer, pooled) in [("conv1", true), ("conv2", true), ("conv3", false), ("conv4", true)] {
+            let (weight, bias) = self.layer(layer)?;
+            h = h.f_conv2d(weight, Some(bias), [1, 1], [1, 1], [1, 1], 1)?;
+            if pooled {
+                // Before ReLU: the same values as after it, with a quarter of the work for ReLU.
+                h = h.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
+            }
+            h = h.f_relu()?;
+        }
+        let (weight, bias) = self.layer("hidden")?;
+        let features = h.f_flatten(1, -1)?.f_linear(weight, Some(bias))?.f_relu()?; // [n, 128]
+        let (weight, bias) = self.layer("head")?;
+        let logits = features.f_linear(weight, Some(bias))?; // [n, 10]
+        Ok(Output { features, logits })
+    }
+
+    /// Features and logits of 8-bit images in one go, under the rules of [`FeatureNet::extract`].
+    ///
+    /// # Shapes
+    /// images: u8 `[n, 1, 28, 28]`; result: f32 `[n, 128]` and f32 `[n, 10]` on the CPU, without gradient.
+    ///
+    /// # Errors
+    /// When the images have another kind or shape, or an output is not finite.
+    pub fn infer(&self, images: &Tensor) -> Result<Output> {
+        tensors::expect("images", images, Kind::Uint8, &[-1, 1, 28, 28])?;
+        let _no_grad = tch::no_grad_guard();
+        let images = images.f_to_device(tch::Device::Cpu)?;
+        let (n, batch) = (images.size()[0], EXTRACT_BATCH as i64);
+        let (mut features, mut logits) = (Vec::new(), Vec::new());
+        for first in (0..n).step_by(EXTRACT_BATCH) {
+            let count = batch.min(n - first);
+            let padded = Tensor::f_zeros([batch, 1, 28, 28], (Kind::Float, tch::Device::Cpu))?;
+            padded.f_narrow(0, 0, count)?.f_copy_(&images.f_narrow(0, first, count)?)?;
+            let out = self.forward(&padded.f_div_scalar(127.5)?.f_sub_scalar(1.0)?)?;
+            features.push(out.features.f_narrow(0, 0, count)?);
+            logits.push(out.logits.f_narrow(0, 0, count)?);
+        }
+        let out = Output { features: Tensor::f_cat(&features, 0)?, logits: Tensor::f_cat(&logits, 0)? };
+        let finite = |t: &Tensor| -> Result<bool> { Ok(t.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0) };
+        if finite(&out.features)? && finite(&out.logits)? {
+            Ok(out)
+        } else {
+            Err(Error::NonFinite { what: format!("an output of `{}`", Self::NAME) })
+        }
+    }
+
+    fn layer(&self, name: &str) -> Result<(&Tensor, &Tensor)> {
+        let weight = |part| {
+            let key = format!("{name}.{part}");
+            self.params.get(&key).ok_or_else(|| Error::Weights {
+                network: Self::NAME.to_owned(),
+                problems: vec![format!("`{key}` is missing")],
+            })
+        };
+        Ok((weight("weight")?, weight("bias")?))
+    }
+}
+
+impl FeatureNet for Classifier {
+    fn dim(&self) -> usize {
+        Self::DIM
+    }
+
+    fn id(&self) -> Result<String> {
+        Ok(format!("{}:{}", Self::NAME, self.params.sha256()?))
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        [1, 28, 28]
+    }
+
+    fn extract(&self, images: &Tensor) -> Result<Tensor> {
+        Ok(self.infer(images)?.features)
+    }
+}

@@ -1,0 +1,193 @@
+//! The record of a bench run: `report.json`, schema 1.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the layout; it rises with every change that an old reader would misread.
+pub const SCHEMA: u32 = 1;
+
+/// Everything measured in one run: one model, one path, one seed block, many (solver, grid, steps) cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Layout version, [`SCHEMA`].
+    pub schema: u32,
+    /// Program and version that made it, e.g. `fewstep 0.1.0`.
+    pub created_by: String,
+    /// Machine and threads, in the caller's words; times mean nothing without it.
+    pub machine: String,
+    /// Name of the model.
+    pub model: String,
+    /// Noise path that the sampler followed, e.g. `vp-linear`.
+    pub path: String,
+    /// First seed; image i of a cell has seed `seed + i`.
+    pub seed: u64,
+    /// Images asked for in each cell.
+    pub samples: u64,
+    /// What the Fréchet distance was measured against.
+    pub reference: ReferenceInfo,
+    /// The many-step run that paired errors refer to, if there was one.
+    pub teacher: Option<TeacherInfo>,
+    /// Further settings and hashes worth keeping, e.g. weights, dtype, guidance. Part of the run's identity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// Results, in the order in which they were finished.
+    pub cells: Vec<Cell>,
+}
+
+/// The fixed side of the Fréchet distance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceInfo {
+    /// Images behind the statistics, e.g. `fashion-mnist/train`.
+    pub data: String,
+    /// Count of reference images.
+    pub n: u64,
+    /// Id of the feature network: name and SHA-256 of its weights.
+    pub extractor: String,
+    /// Distance to expect from as many real images as a cell has samples.
+    pub floor: f64,
+}
+
+/// The run that serves as ground truth for paired errors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherInfo {
+    /// Name of the solver.
+    pub solver: String,
+    /// Name of the time grid.
+    pub grid: String,
+    /// Count of steps.
+    pub steps: u32,
+    /// Denoiser evaluations an image.
+    pub nfe: u32,
+    /// Hash of the compiled plan.
+    pub plan_hash: String,
+    /// The teacher's own metrics by name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// One measured combination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// Name of the solver.
+    pub solver: String,
+    /// Name of the time grid.
+    pub grid: String,
+    /// Count of steps.
+    pub steps: u32,
+    /// Denoiser evaluations an image.
+    pub nfe: u32,
+    /// Network passes an image; guidance makes them more than `nfe`.
+    pub forwards: u32,
+    /// Images measured.
+    pub samples: u64,
+    /// Metrics by name: `fd`, `fd_mean_term`, `fd_cov_term`, `rmse`, `accuracy`, ... Units: see
+    /// [`super::Metric`].
+    pub metrics: BTreeMap<String, f64>,
+    /// Wall-clock time of sampling, in seconds.
+    pub seconds: f64,
+    /// `seconds / samples`.
+    pub seconds_per_image: f64,
+    /// Hash of the compiled plan: two cells with the same hash did the same computation.
+    pub plan_hash: String,
+}
+
+impl Report {
+    /// Reads `report.json`.
+    ///
+    /// # Errors
+    /// [`Error::Report`] naming the line for foreign text, unknown or missing fields, another schema version, and
+    /// numbers that make no sense.
+    pub fn from_json(text: &str) -> Result<Self> {
+        /// Read first: in another version the other fields may well have changed.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let Version { schema } =
+            serde_json::from_str(text).map_err(|e| refuse(format!("not a bench report ({e})")))?;
+        if schema != SCHEMA {
+            return Err(refuse(format!("it has schema {schema}, this program reads {SCHEMA}")));
+        }
+        let report: Self = serde_json::from_str(text).map_err(refuse)?;
+        report.check()?;
+        Ok(report)
+    }
+
+    /// Pretty-printed JSON with a final newline; reading it back gives equal numbers to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Report`] when a number is not finite, which JSON cannot hold.
+    pub fn to_json(&self) -> Result<String> {
+        self.check()?;
+        Ok(serde_json::to_string_pretty(self).map_err(refuse)? + "\n")
+    }
+
+    /// The finished cell with this plan and count of samples, if there is one.
+    pub fn finished(&self, plan_hash: &str, samples: u64) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.plan_hash == plan_hash && cell.samples == samples)
+    }
+
+    /// Stores a cell, in the place of an older one with the same solver, grid, steps, plan and count of samples.
+    pub fn record(&mut self, cell: Cell) {
+        let same = |old: &&mut Cell| {
+            (&old.solver, &old.grid, old.steps, &old.plan_hash, old.samples)
+                == (&cell.solver, &cell.grid, cell.steps, &cell.plan_hash, cell.samples)
+        };
+        match self.cells.iter_mut().find(same) {
+            Some(old) => *old = cell,
+            None => self.cells.push(cell),
+        }
+    }
+
+    /// Fails unless cells of `other` may stand beside cells of this report: same model, path, seed, samples,
+    /// reference, teacher plan and config. Program version and machine may differ.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with the first field that differs.
+    pub fn same_run(&self, other: &Self) -> Result<()> {
+        let teacher =
+            |report: &Self| report.teacher.as_ref().map(|t| t.plan_hash.clone()).unwrap_or_default();
+        let pairs = [
+            ("models", self.model.clone(), other.model.clone()),
+            ("paths", self.path.clone(), other.path.clone()),
+            ("seeds", self.seed.to_string(), other.seed.to_string()),
+            ("sample counts", self.samples.to_string(), other.samples.to_string()),
+            ("feature networks", self.reference.extractor.clone(), other.reference.extractor.clone()),
+            ("reference data", self.reference.data.clone(), other.reference.data.clone()),
+            ("reference counts", self.reference.n.to_string(), other.reference.n.to_string()),
+            ("teacher plans", teacher(self), teacher(other)),
+            ("settings", format!("{:?}", self.config), format!("{:?}", other.config)),
+        ];
+        let differing = pairs.into_iter().find(|(_, left, right)| left != right);
+        differing.map_or(Ok(()), |(what, left, right)| Err(Error::Mismatch { what, left, right }))
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut numbers = vec![("the reference".to_owned(), "floor", self.reference.floor)];
+        if let Some(teacher) = &self.teacher {
+            numbers.extend(
+                teacher.metrics.iter().map(|(name, v)| ("the teacher".to_owned(), name.as_str(), *v)),
+            );
+        }
+        for cell in &self.cells {
+            let owner = format!("{} at {} NFE", cell.solver, cell.nfe);
+            if cell.nfe == 0 || cell.samples == 0 {
+                return Err(refuse(format!("{owner} claims {} samples", cell.samples)));
+            }
+            let times = [("seconds", cell.seconds), ("seconds_per_image", cell.seconds_per_image)];
+            let metrics = cell.metrics.iter().map(|(name, v)| (name.as_str(), *v));
+            numbers.extend(metrics.chain(times).map(|(name, v)| (owner.clone(), name, v)));
+        }
+        let bad = numbers.iter().find(|(_, _, v)| !v.is_finite());
+        bad.map_or(Ok(()), |(owner, name, v)| Err(refuse(format!("`{name}` of {owner} is {v}"))))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`, which hands over the value")]
+fn refuse(problem: impl ToString) -> Error {
+    Error::Report { problem: problem.to_string() }
+}

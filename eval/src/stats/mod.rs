@@ -1,0 +1,11 @@
+//! Statistics of feature vectors, in f64: moments that stream and merge, and the Fréchet distance between them.
+
+mod frechet;
+mod moments;
+mod saved;
+mod shards;
+
+pub use frechet::{FdReport, Reference};
+pub use moments::Moments;
+pub use saved::Statistics;
+pub use shards::{SHARD, ShardedMoments};

@@ -1,0 +1,13 @@
+//! Everything in one binary: linking libtorch once is what takes the time.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod common;
+mod corrupt;
+mod data;
+mod feature;
+mod frechet;
+mod metrics;
+mod moments;
+mod report;
+mod speed;

@@ -1,0 +1,235 @@
+//! Reports: the record is strict, and its three views are stable.
+
+use fewstep_eval::Error;
+use fewstep_eval::report::{
+    Cell, Figure, Metric, ReferenceInfo, Report, Style, TeacherInfo, fd_vs_nfe, html, table,
+};
+use std::collections::BTreeMap;
+
+fn cell(solver: &str, nfe: u32, fd: f64) -> Cell {
+    let metrics = [("fd", fd), ("rmse", fd / 100.0), ("accuracy", 0.9 - fd / 1000.0)];
+    Cell {
+        solver: solver.to_owned(),
+        grid: "uniform-t".to_owned(),
+        steps: nfe,
+        nfe,
+        forwards: nfe,
+        samples: 5_000,
+        metrics: metrics.map(|(name, value)| (name.to_owned(), value)).into(),
+        seconds: 12.5,
+        seconds_per_image: 0.0025,
+        plan_hash: format!("{solver}-{nfe}-0123456789abcdef"),
+    }
+}
+
+fn report(cells: Vec<Cell>) -> Report {
+    Report {
+        schema: 1,
+        created_by: "fewstep 0.1.0".to_owned(),
+        machine: "two cores & 1 thread".to_owned(),
+        model: "fmnist-unet".to_owned(),
+        path: "vp-linear".to_owned(),
+        seed: 0,
+        samples: 5_000,
+        reference: ReferenceInfo {
+            data: "fashion-mnist/train".to_owned(),
+            n: 60_000,
+            extractor: "fmnist-cnn:b0564c3eedabfbf8".to_owned(),
+            floor: 0.0931,
+        },
+        teacher: Some(TeacherInfo {
+            solver: "heun".to_owned(),
+            grid: "karras".to_owned(),
+            steps: 128,
+            nfe: 255,
+            plan_hash: "teacher-plan".to_owned(),
+            metrics: BTreeMap::from([("fd".to_owned(), 0.8123), ("accuracy".to_owned(), 0.931)]),
+        }),
+        config: BTreeMap::from([("dtype".to_owned(), "f32".to_owned())]),
+        cells,
+    }
+}
+
+fn small() -> Report {
+    let cells = [
+        ("ddim", 5, 31.25),
+        ("ddim", 10, 9.5),
+        ("deis-tab3", 10, 1.0625),
+        ("heun", 10, 1.0626),
+        ("ddim", 20, 3.0),
+    ];
+    report(cells.map(|(solver, nfe, fd)| cell(solver, nfe, fd)).to_vec())
+}
+
+/// About what a real run gives: errors that fall with powers of NFE towards the teacher.
+fn full() -> Report {
+    let solvers = [
+        ("ddim", 400.0, 1.6),
+        ("heun", 9e4, 3.6),
+        ("dpmpp-2m", 900.0, 2.6),
+        ("deis-tab1", 500.0, 2.2),
+        ("deis-tab2", 700.0, 2.6),
+        ("deis-tab3", 900.0, 3.0),
+    ];
+    let nfes = [4, 5, 6, 8, 10, 15, 20, 50_u32];
+    let value = |a: f64, p: f64, nfe: u32| 0.8 + a * f64::from(nfe).powf(-p);
+    let cells = solvers.iter().flat_map(|(solver, a, p)| {
+        nfes.iter()
+            .filter(|nfe| *solver != "heun" || *nfe % 2 == 0)
+            .map(move |nfe| cell(solver, *nfe, value(*a, *p, *nfe)))
+    });
+    report(cells.collect())
+}
+
+#[test]
+fn json_round_trips_to_the_bit() {
+    let report = full();
+    let text = report.to_json().unwrap();
+    assert!(text.ends_with("}\n"));
+    let again = Report::from_json(&text).unwrap();
+    assert_eq!(again, report);
+    assert_eq!(again.to_json().unwrap(), text);
+}
+
+#[test]
+fn foreign_and_damaged_json_is_refused_with_the_reason() {
+    let good = small().to_json().unwrap();
+    let cases = [
+        ("[1, 2]".to_owned(), "not a bench report"),
+        (String::new(), "not a bench report"),
+        (good[..good.len() / 2].to_owned(), "not a bench report"),
+        (good.replace("\"schema\": 1", "\"schema\": 2"), "has schema 2, this program reads 1"),
+        (good.replace("\"plan_hash\"", "\"planhash\""), "unknown field `planhash`"),
+        (good.replace("  \"model\": \"fmnist-unet\",\n", ""), "missing field `model`"),
+        (good.replace("\"nfe\": 5,", "\"nfe\": 0,"), "ddim at 0 NFE claims 5000 samples"),
+        (good.replace("\"nfe\": 5,", "\"nfe\": -5,"), "-5"),
+    ];
+    for (text, expected) in cases {
+        let error = Report::from_json(&text).unwrap_err();
+        assert!(
+            matches!(error, Error::Report { .. }) && error.to_string().contains(expected),
+            "{error} / {expected}"
+        );
+    }
+    let mut nan = small();
+    nan.cells[2].metrics.insert("fd".to_owned(), f64::NAN);
+    let message = nan.to_json().unwrap_err().to_string();
+    assert!(message.contains("`fd` of deis-tab3 at 10 NFE is NaN"), "{message}");
+}
+
+#[test]
+fn resume_finds_finished_cells_of_the_same_run_only() {
+    let mut report = small();
+    let hash = report.cells[1].plan_hash.clone();
+    assert_eq!(report.finished(&hash, 5_000).unwrap().nfe, 10);
+    assert!(report.finished(&hash, 50).is_none() && report.finished("other", 5_000).is_none());
+
+    let count = report.cells.len();
+    report.record(cell("ddim", 10, 8.0));
+    assert_eq!((report.cells.len(), report.cells[1].metrics["fd"].to_bits()), (count, 8.0_f64.to_bits()));
+    report.record(cell("ddim", 15, 5.0));
+    assert_eq!(report.cells.len(), count + 1);
+
+    report.same_run(&full()).unwrap();
+    let mut other = full();
+    other.reference.extractor = "fmnist-cnn:ffff".to_owned();
+    let message = report.same_run(&other).unwrap_err().to_string();
+    assert!(message.contains("feature networks do not match"), "{message}");
+    let mut other = full();
+    other.config.insert("guidance".to_owned(), "cfg 2".to_owned());
+    assert!(report.same_run(&other).is_err());
+}
+
+#[test]
+fn tables() {
+    let plain = "\
+NFE             5      10      20
+---------  -------  ------  ------
+ddim       31.250   9.500   3.000
+deis-tab3       –   1.062*      –
+heun            –   1.063       –
+";
+    let markdown = "\
+| NFE       |      5 |        10 |    20 |
+|-----------|-------:|----------:|------:|
+| ddim      | 31.250 |     9.500 | 3.000 |
+| deis-tab3 |      – | **1.062** |     – |
+| heun      |      – |     1.063 |     – |
+";
+    let got = table(&small(), Metric::FD, Style::Plain);
+    assert_eq!(got, plain, "\n{got}");
+    let got = table(&small(), Metric::FD, Style::Markdown);
+    assert_eq!(got, markdown, "\n{got}");
+    let accuracy = table(&small(), Metric::ACCURACY, Style::Markdown);
+    assert!(accuracy.contains("**0.899**"), "\n{accuracy}");
+    assert_eq!(table(&small(), Metric::named("kid"), Style::Plain), "no finished cell has `kid`\n");
+
+    let mut two_grids = small();
+    two_grids.cells[0].grid = "karras".to_owned();
+    let got = table(&two_grids, Metric::FD, Style::Plain);
+    assert!(got.contains("ddim (karras)") && got.contains("ddim (uniform-t)"), "\n{got}");
+}
+
+#[test]
+fn the_chart_is_stable_and_self_contained() {
+    let svg = fd_vs_nfe(&full()).unwrap();
+    assert_eq!(svg, fd_vs_nfe(&full()).unwrap());
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    for text in [
+        "deis-tab3",
+        "teacher, 255 NFE",
+        "real images",
+        ">\n50\n<",
+        ">\n100\n<",
+        "fmnist-unet along vp-linear",
+    ] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert!(!svg.contains("href") && !svg.contains("@font-face"));
+
+    let mut single = report(vec![cell("ddim", 10, 2.0)]);
+    single.teacher = None;
+    single.reference.floor = 0.0;
+    fd_vs_nfe(&single).unwrap();
+    single.cells[0].metrics.insert("fd".to_owned(), -1e-12);
+    assert!(matches!(fd_vs_nfe(&single), Err(Error::Figure { .. })));
+    html(&single, &[]).unwrap();
+}
+
+#[test]
+fn the_page_is_self_contained_and_escaped() {
+    let mut report = full();
+    report.model = "<script>alert(1)</script>".to_owned();
+    let page = html(&report, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap();
+    assert_eq!(page, html(&report, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap());
+    assert!(
+        !page.contains("<script")
+            && page.contains("&lt;script&gt;")
+            && page.contains("two cores &amp; 1 thread")
+    );
+    assert!(page.contains("data:image/png;base64,UE5H") && page.contains("same seeds &amp; solvers"));
+    assert!(!page.contains("src=\"http") && !page.contains("<link") && !page.contains("@import"));
+    assert_eq!(page.matches("<svg ").count(), 1);
+    assert!(page.contains("<td class=\"best\">"));
+}
+
+#[test]
+#[ignore = "writes report.html, fd_vs_nfe.svg and a crowded chart into target/tmp, to be looked at"]
+fn figures_for_the_eye() {
+    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut crowded = full();
+    for i in 0..6 {
+        let more: Vec<Cell> =
+            (3..40).map(|nfe| cell(&format!("solver-{i}"), nfe, 90.0 / f64::from(nfe + 3 * i))).collect();
+        crowded.cells.extend(more);
+    }
+    let files = [
+        ("fd_vs_nfe.svg", fd_vs_nfe(&full()).unwrap()),
+        ("crowded.svg", fd_vs_nfe(&crowded).unwrap()),
+        ("report.html", html(&full(), &[]).unwrap()),
+    ];
+    for (name, text) in files {
+        #[expect(clippy::disallowed_methods, reason = "this test is for its files")]
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+}

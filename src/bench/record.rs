@@ -1,0 +1,149 @@
+//! The bench's folder: `report.json`, what is drawn from it, and how a run finds its way back into it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use fewstep_eval::report::{Cell, Figure, Report, fd_vs_nfe, html};
+use fewstep_eval::sha256_hex;
+use fewstep_samplers::Plan;
+use tch::Tensor;
+
+use super::judge::SHOWN;
+use crate::output::{read_grey_or_rgb, write_grid, write_whole};
+
+/// Identity of a compiled plan: the first half of the SHA-256 of its JSON.
+pub fn plan_hash(plan: &Plan) -> String {
+    sha256_hex(plan.to_json().as_bytes())[..16].to_owned()
+}
+
+/// What to do with a folder that holds a report already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Go on with it, if it is the same run.
+    pub resume: bool,
+}
+
+/// A report on disk.
+#[derive(Debug)]
+pub struct Record {
+    dir: PathBuf,
+    /// The report as it stands.
+    pub report: Report,
+}
+
+impl Record {
+    /// Opens `dir` for a run that `fresh` describes; with `resume` its finished cells are taken over.
+    ///
+    /// # Errors
+    /// If a report is there and is not to be resumed, is damaged, or belongs to another run.
+    pub fn open(dir: &Path, mut fresh: Report, settings: Settings) -> Result<Self> {
+        let thumbs = dir.join("cells");
+        fs::create_dir_all(&thumbs)
+            .with_context(|| format!("cannot create the folder `{}`", thumbs.display()))?;
+        let path = dir.join("report.json");
+        let name = path.display();
+        if path.exists() {
+            if !settings.resume {
+                bail!("`{name}` exists; go on with it by --resume, or choose another folder");
+            }
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{name}`"))?;
+            let old = Report::from_json(&text).with_context(|| format!("cannot resume from `{name}`"))?;
+            fresh
+                .same_run(&old)
+                .with_context(|| format!("`{name}` belongs to another run; choose another folder"))?;
+            fresh.cells = old.cells;
+            fresh.teacher = old.teacher.or(fresh.teacher);
+        }
+        let record = Self { dir: dir.to_owned(), report: fresh };
+        record.save()?; // a folder that cannot be written is found out before the work starts
+        Ok(record)
+    }
+
+    /// Takes a finished cell, and is on disk again when it returns.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn add(&mut self, cell: Cell, shown: &Tensor) -> Result<()> {
+        self.keep_shown(&cell.plan_hash, shown)?;
+        self.report.record(cell);
+        self.save()
+    }
+
+    /// Keeps the pictures of a plan for the sheet.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn keep_shown(&self, plan_hash: &str, shown: &Tensor) -> Result<()> {
+        write_grid(&self.thumb(plan_hash), shown, 2)
+    }
+
+    /// Writes `report.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self) -> Result<()> {
+        write_whole(&self.dir.join("report.json"), self.report.to_json()?.as_bytes())
+    }
+
+    /// Draws everything that is drawn from the report: `fd_vs_nfe.svg`, `grid.png`, `report.html`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn draw(&self) -> Result<()> {
+        if self.report.cells.is_empty() {
+            return Ok(());
+        }
+        write_whole(&self.dir.join("fd_vs_nfe.svg"), fd_vs_nfe(&self.report)?.as_bytes())?;
+        let caption = self.sheet()?;
+        let sheet = self.dir.join("grid.png");
+        let bytes = fs::read(&sheet).with_context(|| format!("cannot read `{}`", sheet.display()))?;
+        let page = html(&self.report, &[(&caption, Figure::Png(&bytes))])?;
+        write_whole(&self.dir.join("report.html"), page.as_bytes())
+    }
+
+    /// `grid.png`: the same images from every cell, a row a solver, a column an NFE. Gives its caption.
+    fn sheet(&self) -> Result<String> {
+        let cells = &self.report.cells;
+        let mut nfes: Vec<u32> = cells.iter().map(|c| c.nfe).collect();
+        nfes.sort_unstable();
+        nfes.dedup();
+        let mut rows: Vec<(&str, &str)> = Vec::new();
+        for cell in cells {
+            if !rows.contains(&(&cell.solver, &cell.grid)) {
+                rows.push((&cell.solver, &cell.grid));
+            }
+        }
+        let teacher =
+            self.report.teacher.as_ref().map(|t| read_grey_or_rgb(&self.thumb(&t.plan_hash))).transpose()?;
+        let mut tiles: Vec<Option<Tensor>> = Vec::new();
+        for (solver, grid) in &rows {
+            for &nfe in &nfes {
+                let cell = cells.iter().find(|c| (&*c.solver, &*c.grid, c.nfe) == (*solver, *grid, nfe));
+                tiles.push(cell.map(|c| read_grey_or_rgb(&self.thumb(&c.plan_hash))).transpose()?);
+            }
+            if let Some(teacher) = &teacher {
+                tiles.push(Some(teacher.shallow_clone()));
+            }
+        }
+        let Some(size) = tiles.iter().flatten().next().map(Tensor::size) else {
+            bail!("no pictures to show")
+        };
+        let blank = || Tensor::full(size.as_slice(), 255, (tch::Kind::Uint8, tch::Device::Cpu));
+        let tiles: Vec<Tensor> = tiles.into_iter().map(|t| t.unwrap_or_else(blank)).collect();
+        let columns = nfes.len() + usize::from(teacher.is_some());
+        write_grid(&self.dir.join("grid.png"), &Tensor::cat(&tiles, 0), columns)?;
+        let list = |items: Vec<String>| items.join(", ");
+        Ok(format!(
+            "Images 0 to {} of every cell, from the same noise. Rows: {}. Columns: NFE {}{}.",
+            SHOWN - 1,
+            list(rows.iter().map(|(s, _)| (*s).to_owned()).collect()),
+            list(nfes.iter().map(ToString::to_string).collect()),
+            if teacher.is_some() { ", teacher" } else { "" }
+        ))
+    }
+
+    fn thumb(&self, plan_hash: &str) -> PathBuf {
+        self.dir.join("cells").join(format!("{plan_hash}.png"))
+    }
+}

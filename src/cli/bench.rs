@@ -1,0 +1,288 @@
+//! `fewstep bench`: image quality against step count, as a table, a plot and a record.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use fewstep_eval::report::{Cell, Metric, Report, SCHEMA, Style, TeacherInfo, table};
+use fewstep_eval::sha256_hex;
+use fewstep_models::{ModelFolder, NetDenoiser};
+use fewstep_samplers::{Path, Plan, Solver, solver};
+use tch::Device;
+
+use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
+use super::watch::Watch;
+use super::{Exit, bar, note, print};
+use crate::bench::{Judge, Measured, Record, Settings, Teacher, plan_hash};
+use crate::device::machine;
+use crate::pipeline::Job;
+
+/// Measure image quality against step count
+///
+/// Example: fewstep bench -m fmnist-edm --solver ddim,dpmpp-2m,deis-tab3 --nfe 5,10,20 -o bench
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Solvers, with commas between (`fewstep info` lists them)
+    #[arg(long, default_value = "ddim,heun,dpmpp-2m,deis-tab3", help_heading = "Sampling")]
+    solver: String,
+    /// Step counts, with commas between
+    #[arg(long, conflicts_with = "nfe", help_heading = "Sampling")]
+    steps: Option<String>,
+    /// Network evaluations an image, with commas between; what a solver cannot spend exactly is left out
+    #[arg(long, default_value = "5,10,20", help_heading = "Sampling")]
+    nfe: String,
+    /// Images a cell
+    #[arg(long, default_value_t = 5000, help_heading = "Sampling")]
+    samples: u64,
+    /// Seed of the whole run
+    #[arg(long, default_value_t = 0, help_heading = "Sampling")]
+    seed: u64,
+    #[command(flatten)]
+    grid: GridArgs,
+    /// Many-step run for the paired error, as solver@nfe, or none
+    #[arg(long, default_value = "heun@100", help_heading = "Metrics")]
+    teacher: String,
+    /// Metrics to tabulate, of fd, rmse, accuracy, fd_mean_term, fd_cov_term
+    #[arg(long, default_value = "fd,rmse,accuracy", help_heading = "Metrics")]
+    metrics: String,
+    /// Folder for report.json, report.html, fd_vs_nfe.svg and grid.png
+    #[arg(short, long, default_value = "bench", help_heading = "Output")]
+    output: PathBuf,
+    /// Go on with the report in the folder; finished cells are not run again
+    #[arg(long, help_heading = "Output")]
+    resume: bool,
+    /// Print the report as JSON in place of tables
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+const METRICS: [Metric<'static>; 5] =
+    [Metric::FD, Metric::RMSE, Metric::ACCURACY, Metric::FD_MEAN, Metric::FD_COV];
+
+/// Measures every cell that is not finished yet, then prints the tables.
+///
+/// # Errors
+/// If a name or number is unusable, or a file cannot be written; finished cells stay.
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    ensure!(
+        (2..=10_000_000).contains(&args.samples),
+        "--samples {} must be between 2 and 10000000",
+        args.samples
+    );
+    let shown = metrics(&args.metrics)?;
+    let folder = args.model.open()?;
+    let path = args.grid.path(&folder.spec.sample_path);
+    let plans = plans(args, &path)?;
+    let teacher = teacher(args, &path)?;
+    let judge = Judge::new()?;
+    ensure!(
+        judge.takes(folder.spec.shape),
+        "the built-in feature network looks at 1x28x28 images; `{}` makes {:?}",
+        args.model.model,
+        folder.spec.shape
+    );
+    create_dir(&args.output)?;
+    let fresh = describe(args, &folder, &path, &judge, teacher.as_ref())?;
+    let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
+    let (denoiser, device) = args.model.load(&folder)?;
+    let bench = Bench { args, judge, denoiser, device };
+    let finished = bench.run(&plans, teacher.as_ref(), &mut record)?;
+    record.draw()?;
+    if args.json {
+        print(&record.report.to_json()?);
+    } else {
+        for metric in shown {
+            print(&format!("{}\n{}", metric.title(), table(&record.report, metric, Style::Plain)));
+        }
+        note(&format!("report: {}", args.output.join("report.html").display()));
+    }
+    if finished {
+        return Ok(Exit::Done);
+    }
+    note("stopped; the same command with --resume goes on from here");
+    Ok(Exit::Interrupted)
+}
+
+fn metrics(list: &str) -> Result<Vec<Metric<'static>>> {
+    list.split(',')
+        .map(|name| {
+            METRICS.into_iter().find(|m| m.key == name.trim()).with_context(|| {
+                format!("no metric `{name}`; metrics are {}", METRICS.map(|m| m.key).join(", "))
+            })
+        })
+        .collect()
+}
+
+/// All cells to measure, in the order of the report.
+fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
+    let mut plans = Vec::new();
+    for spec in args.solver.split(',') {
+        let solver = solver(spec.trim())?;
+        if let Some(steps) = &args.steps {
+            for n in parse_list(steps, "a step count")? {
+                plans.push(args.grid.plan(&*solver, path, Budget::Steps(n))?);
+            }
+            continue;
+        }
+        for nfe in parse_list(&args.nfe, "a count of network evaluations")? {
+            match exact(args, &*solver, path, nfe)? {
+                Some(plan) => plans.push(plan),
+                None => note(&format!(
+                    "`{}` cannot spend exactly {nfe} evaluations on this grid: left out",
+                    solver.name()
+                )),
+            }
+        }
+    }
+    ensure!(!plans.is_empty(), "nothing to measure: no solver can spend what --nfe asks for");
+    Ok(plans)
+}
+
+fn exact(args: &Args, solver: &dyn Solver, path: &Path, nfe: usize) -> Result<Option<Plan>> {
+    let plan = args.grid.plan(solver, path, Budget::Nfe(nfe));
+    // A budget below one step is the same case as one that does not divide; everything else is an error.
+    if nfe > 0 && solver.evals(1, true) > nfe {
+        return Ok(None);
+    }
+    Ok(Some(plan?).filter(|plan| plan.nfe() == nfe))
+}
+
+fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
+    if args.teacher == "none" {
+        return Ok(None);
+    }
+    let (name, nfe) = args
+        .teacher
+        .split_once('@')
+        .and_then(|(name, nfe)| Some((name, nfe.parse().ok()?)))
+        .with_context(|| format!("--teacher {}: write as heun@100, or none", args.teacher))?;
+    // The teacher's steps stand by the same rule, unless that is a list of times, which has one length only.
+    let rule = args.grid.grid.clone().filter(|g| g.fixed_steps(path, args.grid.end).is_none());
+    let grid = GridArgs { path: args.grid.path.clone(), grid: rule, ..args.grid };
+    Ok(Some(grid.plan(&*solver(name)?, path, Budget::Nfe(nfe))?))
+}
+
+/// The report before its first cell.
+fn describe(
+    args: &Args,
+    folder: &ModelFolder,
+    path: &Path,
+    judge: &Judge,
+    teacher: Option<&Plan>,
+) -> Result<Report> {
+    Ok(Report {
+        schema: SCHEMA,
+        created_by: format!("fewstep {}", env!("CARGO_PKG_VERSION")),
+        machine: machine(args.model.threads),
+        model: args.model.model.clone(),
+        path: path.to_string(),
+        seed: args.seed,
+        samples: args.samples,
+        reference: judge.info(args.samples)?,
+        teacher: teacher.map(|plan| TeacherInfo {
+            solver: plan.solver.clone(),
+            grid: plan.grid.clone(),
+            steps: plan.steps as u32,
+            nfe: plan.nfe() as u32,
+            plan_hash: plan_hash(plan),
+            metrics: BTreeMap::new(),
+        }),
+        config: BTreeMap::from([
+            ("batch".to_owned(), args.model.batch.to_string()),
+            ("dtype".to_owned(), format!("{:?}", args.model.dtype).to_lowercase()),
+            ("guidance".to_owned(), "none".to_owned()),
+            ("weights_sha256".to_owned(), sha256_hex(folder.weight_bytes())),
+        ]),
+        cells: Vec::new(),
+    })
+}
+
+/// Everything that the cells share.
+struct Bench<'a> {
+    args: &'a Args,
+    judge: Judge,
+    denoiser: NetDenoiser,
+    device: Device,
+}
+
+impl Bench<'_> {
+    /// Teacher first, then each plan that the record lacks; `false` if the user stopped it.
+    fn run(&self, plans: &[Plan], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
+        let samples = self.args.samples;
+        let target = match teacher {
+            Some(plan) => match self.teacher(plan, record)? {
+                Some(target) => Some(target),
+                None => return Ok(false),
+            },
+            None => None,
+        };
+        let todo: Vec<&Plan> =
+            plans.iter().filter(|plan| record.report.finished(&plan_hash(plan), samples).is_none()).collect();
+        for (i, plan) in todo.iter().enumerate() {
+            let prefix = format!("{}/{} {} · NFE {}", i + 1, todo.len(), plan.solver, plan.nfe());
+            let Some(measured) = self.measure(plan, target.as_ref(), false, &prefix)? else {
+                return Ok(false);
+            };
+            let cell = Cell {
+                solver: plan.solver.clone(),
+                grid: plan.grid.clone(),
+                steps: plan.steps as u32,
+                nfe: plan.nfe() as u32,
+                forwards: plan.nfe() as u32,
+                samples,
+                metrics: measured.metrics,
+                seconds: measured.seconds,
+                seconds_per_image: measured.seconds / samples as f64,
+                plan_hash: plan_hash(plan),
+            };
+            record.add(cell, &measured.shown)?;
+        }
+        Ok(true)
+    }
+
+    /// The teacher's images, from the folder or made now.
+    fn teacher(&self, plan: &Plan, record: &mut Record) -> Result<Option<Teacher>> {
+        let hash = plan_hash(plan);
+        let known = record.report.teacher.as_ref().is_some_and(|t| !t.metrics.is_empty());
+        if known && let Some(teacher) = Teacher::load(&self.args.output, &hash, self.args.samples)? {
+            return Ok(Some(teacher));
+        }
+        let prefix = format!("teacher {} · NFE {}", plan.solver, plan.nfe());
+        let Some(measured) = self.measure(plan, None, true, &prefix)? else { return Ok(None) };
+        let Some(images) = measured.images else { return Ok(None) };
+        let teacher = Teacher { images };
+        teacher.save(&self.args.output, &hash)?;
+        record.keep_shown(&hash, &measured.shown)?;
+        if let Some(info) = &mut record.report.teacher {
+            info.metrics = measured.metrics;
+        }
+        record.save()?;
+        Ok(Some(teacher))
+    }
+
+    fn measure(
+        &self,
+        plan: &Plan,
+        teacher: Option<&Teacher>,
+        keep: bool,
+        prefix: &str,
+    ) -> Result<Option<Measured>> {
+        let job = Job {
+            seed: self.args.seed,
+            images: (0..self.args.samples).collect(),
+            class: None,
+            batch: self.args.model.batch,
+            device: self.device,
+        };
+        let steps = job.images.len().div_ceil(job.batch) * plan.steps;
+        let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");
+        bar.set_prefix(prefix.to_owned());
+        let mut watch = Watch(&bar);
+        let images = teacher.map(|t| &t.images);
+        let measured = self.judge.measure(plan, &self.denoiser, &job, images, keep, &mut watch);
+        bar.finish_and_clear();
+        measured
+    }
+}

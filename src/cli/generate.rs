@@ -1,0 +1,173 @@
+//! `fewstep generate`: pictures from noise.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path as FilePath, PathBuf};
+
+use anyhow::{Context, Result};
+use fewstep_samplers::{Plan, solver};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
+use super::watch::Watch;
+use super::{Exit, bar, note, print};
+use crate::output::{self, Picture};
+use crate::pipeline::{Batches, Job, quantise};
+
+/// Sample images from a model
+///
+/// Example: fewstep generate -m fmnist-edm --seeds 0-63 --solver deis-tab3 --steps 10 -o out
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Numbers of the images, as 0-63,100; with --run-seed each number fixes one picture
+    #[arg(short, long, default_value = "0-15", help_heading = "Sampling")]
+    seeds: String,
+    /// Seed of the whole run
+    #[arg(long, default_value_t = 0, help_heading = "Sampling")]
+    run_seed: u64,
+    /// Class by name or number [default: image i gets class i mod classes]
+    #[arg(long, help_heading = "Sampling")]
+    class: Option<String>,
+    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep info` lists them)
+    #[arg(long, default_value = "deis-tab3", help_heading = "Sampling")]
+    solver: String,
+    /// Steps
+    #[arg(long, default_value_t = 10, conflicts_with = "nfe", help_heading = "Sampling")]
+    steps: usize,
+    /// Network evaluations to spend, in place of steps
+    #[arg(long, help_heading = "Sampling")]
+    nfe: Option<usize>,
+    /// Replay a plan that `fewstep plan --json` wrote
+    #[arg(long, conflicts_with_all = ["solver", "steps", "nfe", "path", "grid", "t_max", "t_min", "end"], help_heading = "Sampling")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    grid: GridArgs,
+    /// Folder for the pictures
+    #[arg(short, long, default_value = "out", help_heading = "Output")]
+    output: PathBuf,
+    /// Print one JSON line an image in place of the grid's path
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+/// Generates, writes, prints.
+///
+/// # Errors
+/// If a name, file or number is unusable; what was written before stays.
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    let images = parse_seeds(&args.seeds)?;
+    let folder = args.model.open()?;
+    let spec = folder.spec.clone();
+    let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
+    let plan = compile(args, &spec.sample_path)?;
+    create_dir(&args.output)?;
+    // Opened before the work starts, so that an unusable folder is found out at once.
+    let manifest_path = args.output.join("manifest.jsonl");
+    let mut manifest = File::create(&manifest_path)
+        .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
+    let (denoiser, device) = args.model.load(&folder)?;
+
+    let job = Job { seed: args.run_seed, images, class, batch: args.model.batch, device };
+    let bar = bar(
+        (job.images.len().div_ceil(job.batch) * plan.steps) as u64,
+        "{prefix} {wide_bar} {percent}% · {eta} left",
+    );
+    bar.set_prefix(format!("{} · NFE {}", plan.solver, plan.nfe()));
+    let mut watch = Watch(&bar);
+    let mut batches = Batches::new(&plan, &denoiser, &job, &mut watch);
+    let parameters = parameters(args, &plan);
+    let mut sheet = Vec::new();
+    for batch in &mut batches {
+        let batch = batch?;
+        let pixels = quantise(&batch.x);
+        let pictures: Vec<Picture> = (0..batch.images.len())
+            .map(|i| {
+                let mut text = parameters.clone();
+                text["image"] = batch.images[i].into();
+                if let Some(&class) = batch.classes.get(i) {
+                    text["class"] = class.into();
+                    if let Some(name) = spec.class_names.get(class as usize) {
+                        text["class_name"] = name.clone().into();
+                    }
+                }
+                Picture::new(&pixels.get(i as i64), text)
+            })
+            .collect::<Result<_>>()?;
+        let lines: Vec<Value> =
+            pictures.par_iter().map(|picture| write(&args.output, picture)).collect::<Result<_>>()?;
+        for line in &lines {
+            writeln!(manifest, "{line}")
+                .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
+            if args.json {
+                print(&line.to_string());
+            }
+        }
+        sheet.push(pixels);
+    }
+    let cancelled = batches.cancelled();
+    bar.finish_and_clear();
+    if !sheet.is_empty() {
+        let grid = args.output.join("grid.png");
+        output::write_grid(&grid, &Tensor::cat(&sheet, 0), columns(job.images.len()))?;
+        if !args.json {
+            print(&grid.display().to_string());
+        }
+    }
+    if cancelled {
+        note(&format!("stopped; the finished pictures are in `{}`", args.output.display()));
+        return Ok(Exit::Interrupted);
+    }
+    Ok(Exit::Done)
+}
+
+fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Plan> {
+    if let Some(file) = &args.plan {
+        let name = file.display();
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the plan `{name}`"))?;
+        return Plan::from_json(&text).with_context(|| format!("`{name}` is not a usable plan"));
+    }
+    let path = args.grid.path(default);
+    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
+    let plan = args.grid.plan(&*solver(&args.solver)?, &path, budget)?;
+    if let Some(nfe) = args.nfe.filter(|&nfe| nfe != plan.nfe()) {
+        note(&format!(
+            "`{}` cannot spend exactly {nfe} evaluations here; it spends {}",
+            plan.solver,
+            plan.nfe()
+        ));
+    }
+    Ok(plan)
+}
+
+/// What stands in every picture of the run.
+fn parameters(args: &Args, plan: &Plan) -> Value {
+    json!({
+        "model": args.model.model,
+        "run_seed": args.run_seed,
+        "solver": plan.solver,
+        "steps": plan.steps,
+        "nfe": plan.nfe(),
+        "path": plan.path.to_string(),
+        "grid": plan.grid,
+        "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
+        "fewstep": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Writes one picture as `000042.png`; gives its line of the manifest.
+fn write(dir: &FilePath, picture: &Picture) -> Result<Value> {
+    let file = format!("{:06}.png", picture.text["image"].as_u64().unwrap_or_default());
+    let sha256 = picture.save(&dir.join(&file))?;
+    let mut line = picture.text.clone();
+    line["file"] = file.into();
+    line["sha256"] = sha256.into();
+    Ok(line)
+}
+
+fn columns(count: usize) -> usize {
+    ((count as f64).sqrt().ceil() as usize).clamp(1, 32)
+}

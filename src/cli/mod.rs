@@ -1,0 +1,111 @@
+//! The command line: one file a verb. stdout is data, stderr is talk.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only place that prints")]
+
+mod bench;
+mod completions;
+mod eval;
+mod generate;
+mod info;
+mod models;
+mod options;
+mod plan;
+mod train;
+mod watch;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::interrupt;
+
+/// Fast samplers for diffusion and flow models: pictures, step schedules, and quality against step count.
+#[derive(Debug, Parser)]
+#[command(name = "fewstep", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(generate::Args),
+    Bench(bench::Args),
+    Plan(plan::Args),
+    Train(train::Args),
+    Eval(eval::Args),
+    Models(models::Args),
+    Info(info::Args),
+    Completions(completions::Args),
+}
+
+/// How a command ended, if not by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Stopped by Ctrl-C; what was made so far is on disk.
+    Interrupted,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match interrupt::install().and_then(|()| run(cli)) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Generate(args) => generate::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// A line of data.
+fn print(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+/// Something that the user should know.
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Something that may be wrong.
+fn warn(text: &str) {
+    eprintln!("warning: {text}");
+}
+
+/// A progress bar on stderr; silent if that is not a terminal.
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
+}
+
+/// Threads of libtorch's kernels and of rayon together.
+fn set_threads(threads: Option<usize>) -> Result<()> {
+    let threads = match threads {
+        Some(0) => bail!("--threads 0 computes nothing; give at least 1"),
+        Some(n) => n,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    // Fails only where a pool exists already, which then stays.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Options that several verbs share.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail, ensure};
+use fewstep_models::{ModelFolder, NetDenoiser};
+use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
+use tch::Device;
+
+use crate::device::{DeviceChoice, Dtype};
+
+/// Which model, and where it runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct ModelArgs {
+    /// Built-in model (`fewstep models list`) or folder in the diffusers layout
+    #[arg(short, long, default_value = "fmnist-edm", help_heading = "Model")]
+    pub model: String,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t = DeviceChoice::Auto, help_heading = "System")]
+    pub device: DeviceChoice,
+    /// What the network computes in
+    #[arg(long, value_enum, default_value = "f32", help_heading = "System")]
+    pub dtype: Dtype,
+    /// Threads [default: all cores]
+    #[arg(long, help_heading = "System")]
+    pub threads: Option<usize>,
+    /// Images per network call
+    #[arg(long, default_value_t = 64, help_heading = "System")]
+    pub batch: usize,
+}
+
+impl ModelArgs {
+    /// Opens the model's files; warns of settings that are not understood.
+    pub(super) fn open(&self) -> Result<ModelFolder> {
+        ensure!((1..=65_536).contains(&self.batch), "--batch {} must be between 1 and 65536", self.batch);
+        let folder = ModelFolder::open(&self.model)?;
+        if !folder.unknown_keys.is_empty() {
+            super::warn(&format!(
+                "`{}`: ignored in unet/config.json: {}",
+                self.model,
+                folder.unknown_keys.join(", ")
+            ));
+        }
+        Ok(folder)
+    }
+
+    /// Puts the network on its device.
+    pub(super) fn load(&self, folder: &ModelFolder) -> Result<(NetDenoiser, Device)> {
+        let device = self.device.resolve()?;
+        super::set_threads(self.threads)?;
+        Ok((folder.load(device, self.dtype.kind())?, device))
+    }
+}
+
+/// Where the steps stand.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Steps")]
+pub(super) struct GridArgs {
+    /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` [default: the model's]
+    #[arg(long)]
+    pub path: Option<Path>,
+    /// Step grid, as `power-t:k=2`, or times as `1,0.5,0.001` [default: what suits the path]
+    #[arg(long)]
+    pub grid: Option<GridRule>,
+    /// First time of the grid [default: the path's]
+    #[arg(long)]
+    pub t_max: Option<f64>,
+    /// Last time of the grid before sigma = 0 [default: the path's]
+    #[arg(long)]
+    pub t_min: Option<f64>,
+    /// Where the last step ends: at t-min, or at zero noise [default: what the grid does]
+    #[arg(long, value_parser = parse_end)]
+    pub end: Option<End>,
+}
+
+fn parse_end(text: &str) -> Result<End, String> {
+    match text {
+        "t-min" => Ok(End::TMin),
+        "zero" => Ok(End::Zero),
+        _ => Err("expected t-min or zero".to_owned()),
+    }
+}
+
+/// How much to spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Budget {
+    /// So many steps.
+    Steps(usize),
+    /// So many network evaluations, as far as the solver can use them up.
+    Nfe(usize),
+}
+
+impl GridArgs {
+    /// The path to sample along: the user's, or else `default`.
+    pub(super) fn path(&self, default: &Path) -> Path {
+        self.path.clone().unwrap_or_else(|| default.clone())
+    }
+
+    fn rule(&self, path: &Path) -> GridRule {
+        self.grid.clone().unwrap_or_else(|| GridRule::default_for(path))
+    }
+
+    fn grid(&self, path: &Path, steps: usize) -> Result<Grid> {
+        Ok(self.rule(path).grid(path, steps, self.t_max, self.t_min, self.end)?)
+    }
+
+    /// Compiles `solver` on this grid.
+    pub(super) fn plan(&self, solver: &dyn Solver, path: &Path, budget: Budget) -> Result<Plan> {
+        let rule = self.rule(path);
+        let steps = match (budget, rule.fixed_steps(path, self.end)) {
+            (Budget::Steps(n), _) => n,
+            (Budget::Nfe(_), Some(fixed)) => fixed,
+            (Budget::Nfe(nfe), None) => {
+                ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
+                // Whether a grid ends at zero does not depend on its length.
+                let to_zero = self.grid(path, 2)?.to_zero();
+                solver.steps_for_nfe(nfe, to_zero).with_context(|| {
+                    format!("`{}` needs more than {nfe} evaluations for one step", solver.name())
+                })?
+            }
+        };
+        Ok(solver.plan(&self.grid(path, steps)?)?)
+    }
+}
+
+/// A comma list of one kind of value.
+pub(super) fn parse_list<T: FromStr>(text: &str, what: &str) -> Result<Vec<T>> {
+    text.split(',')
+        .map(|part| part.trim().parse().ok().with_context(|| format!("`{part}` in `{text}` is not {what}")))
+        .collect()
+}
+
+/// Image numbers: `0-63,100`. Each may stand there once.
+pub(super) fn parse_seeds(text: &str) -> Result<Vec<u64>> {
+    const MOST: usize = 10_000_000;
+    let number = |s: &str| {
+        s.trim()
+            .parse::<u64>()
+            .ok()
+            .with_context(|| format!("`{s}` in seeds `{text}` is not a whole number; write as 0-63,100"))
+    };
+    let mut seeds = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = match part.split_once('-') {
+            Some((a, b)) => (number(a)?, number(b)?),
+            None => (number(part)?, number(part)?),
+        };
+        ensure!(first <= last, "the range `{part}` in seeds `{text}` runs backwards");
+        ensure!(
+            (last - first) < MOST as u64 && seeds.len() < MOST,
+            "seeds `{text}`: at most {MOST} images a run"
+        );
+        seeds.extend(first..=last);
+    }
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    if let Some(twice) = sorted.array_windows().find(|[a, b]| a == b).map(|[a, _]| a) {
+        bail!("seed {twice} stands twice in `{text}`; each seed is one picture");
+    }
+    Ok(seeds)
+}
+
+/// A class by number or by name.
+pub(super) fn parse_class(text: &str, classes: Option<i64>, names: &[String]) -> Result<i64> {
+    let count =
+        classes.with_context(|| format!("--class {text}: the model is unconditional and takes none"))?;
+    if let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(text)) {
+        return Ok(at as i64);
+    }
+    let known = if names.is_empty() {
+        format!("0 to {}", count - 1)
+    } else {
+        format!("0 to {}, or {}", count - 1, names.join(", "))
+    };
+    text.parse::<i64>()
+        .ok()
+        .filter(|n| (0..count).contains(n))
+        .with_context(|| format!("no class `{text}`; classes are {known}"))
+}
+
+/// Creates a folder for output.
+pub(super) fn create_dir(dir: &PathBuf) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds() {
+        assert_eq!(parse_seeds("0-3,7").unwrap(), [0, 1, 2, 3, 7]);
+        for (bad, says) in [
+            ("", "not a whole number"),
+            ("3-1", "backwards"),
+            ("1,0-2", "twice"),
+            ("a", "not a whole"),
+            ("0-99999999999", "at most"),
+        ] {
+            let error = parse_seeds(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn classes() {
+        let names = ["bag".to_owned(), "dress".to_owned()];
+        assert_eq!(parse_class("Dress", Some(2), &names).unwrap(), 1);
+        assert_eq!(parse_class("0", Some(2), &names).unwrap(), 0);
+        assert!(parse_class("2", Some(2), &names).unwrap_err().to_string().contains("bag, dress"));
+        assert!(parse_class("0", None, &[]).is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! `fewstep plan`: shows a sampler as data. Nothing here calls libtorch.
+
+use anyhow::{Result, ensure};
+use fewstep_samplers::{Path, solver};
+
+use super::options::{Budget, GridArgs};
+use super::{Exit, print};
+
+/// Print the plan that a solver compiles to: times, noise levels and coefficients
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep info` lists them)
+    #[arg(long, default_value = "deis-tab3")]
+    solver: String,
+    /// Steps of the grid
+    #[arg(long, default_value_t = 10, conflicts_with = "nfe")]
+    steps: usize,
+    /// Network evaluations to spend, in place of steps
+    #[arg(long)]
+    nfe: Option<usize>,
+    #[command(flatten)]
+    grid: GridArgs,
+    /// Print JSON (docs/plan-schema.md)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan.
+///
+/// # Errors
+/// If solver, path or grid are unknown or do not go together.
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    let path = args.grid.path(&Path::VpLinear { beta_0: 0.1, beta_1: 20.0 });
+    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
+    let plan = args.grid.plan(&*solver(&args.solver)?, &path, budget)?;
+    ensure!(plan.validate().is_ok(), "the compiled plan is not valid; please report this");
+    print(&if args.json { plan.to_json() } else { plan.table() });
+    Ok(Exit::Done)
+}

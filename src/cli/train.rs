@@ -1,0 +1,176 @@
+//! `fewstep train`: makes the built-in models from Fashion-MNIST.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use fewstep_eval::data::{CLASS_NAMES, FashionMnist, Split};
+use fewstep_models::{ModelSpec, Prediction, TimeInput, UNet2dConfig, unet2d::SampleSize};
+use fewstep_samplers::Path;
+
+use super::Exit;
+use crate::device::DeviceChoice;
+use crate::interrupt;
+use crate::train::tasks::{Classify, Denoise, Levels, Task};
+use crate::train::{TrainConfig, train};
+
+/// Train one of the built-in models; a run that was stopped goes on from its checkpoint
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to train
+    task: TaskName,
+    /// Folder of the run: checkpoint, log, preview, and at the end the model
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Folder with the four Fashion-MNIST files (`make data`)
+    #[arg(long, default_value = "data/fashion-mnist")]
+    data: PathBuf,
+    /// Steps in all
+    #[arg(long, default_value_t = 8000)]
+    steps: u64,
+    /// Images a step
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f64,
+    /// Steps of warm-up
+    #[arg(long, default_value_t = 200)]
+    warmup: u64,
+    /// Decay of the moving average of the weights
+    #[arg(long, default_value_t = 0.999)]
+    ema: f64,
+    /// Largest norm of a gradient
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+    /// Threads that libtorch computes with [default: all cores]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// What can be trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TaskName {
+    /// Diffusion UNet with EDM preconditioning
+    Edm,
+    /// Diffusion UNet that predicts v on the VP path
+    V,
+    /// Rectified-flow UNet
+    Flow,
+    /// Feature classifier of the built-in metrics
+    Classifier,
+}
+
+/// Starts or resumes a run.
+///
+/// # Errors
+/// If the data, the folder or the settings are unusable.
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    ensure!(args.steps > 0, "--steps 0 trains nothing; give at least 1");
+    ensure!(
+        args.warmup <= args.steps,
+        "--warmup {} is longer than the run of {} steps",
+        args.warmup,
+        args.steps
+    );
+    let device = args.device.resolve()?;
+    super::set_threads(args.threads)?;
+    let data = FashionMnist::open_train(&args.data)?;
+    ensure!(
+        (1..=data.len()).contains(&args.batch),
+        "--batch {} must be between 1 and the {} training images",
+        args.batch,
+        data.len()
+    );
+    let config = TrainConfig {
+        task: args.task.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default(),
+        steps: args.steps,
+        batch: args.batch,
+        lr: args.lr,
+        warmup: args.warmup,
+        ema: args.ema,
+        clip: args.clip,
+        seed: args.seed,
+    };
+    let mut task = task(args.task, &data, args.seed)?;
+    let bar = super::bar(args.steps, "{prefix} {wide_bar} {pos}/{len} · loss {msg} · {eta} left");
+    bar.set_prefix(config.task.clone());
+    let complete = train(&mut *task, &config, &data, &args.output, device, &mut |progress| {
+        bar.set_position(progress.step);
+        if progress.logged {
+            bar.set_message(format!("{:.4}", progress.loss));
+        }
+        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .with_context(|| format!("training `{}` in `{}`", config.task, args.output.display()))?;
+    bar.finish_and_clear();
+    if complete {
+        super::print(&args.output.display().to_string());
+        Ok(Exit::Done)
+    } else {
+        super::note("stopped; the same command goes on from here");
+        Ok(Exit::Interrupted)
+    }
+}
+
+fn task(name: TaskName, data: &Split, seed: u64) -> Result<Box<dyn Task + '_>> {
+    let vp: Path = "vp-linear".parse()?;
+    let spec = |path: Path, sample_path: Path, prediction, time| ModelSpec {
+        version: 1,
+        path,
+        sample_path,
+        prediction,
+        time,
+        shape: [1, 28, 28],
+        classes: Some(10),
+        class_names: CLASS_NAMES.iter().map(ToString::to_string).collect(),
+    };
+    Ok(match name {
+        TaskName::Edm => Box::new(Denoise::new(
+            spec(
+                "edm".parse()?,
+                vp,
+                Prediction::Edm { sigma_data: 0.5 },
+                TimeInput::LogSigma { scale: 250.0 },
+            ),
+            network(),
+            Levels::LogNormal { mean: -1.0, std: 1.6 },
+        )),
+        TaskName::V => Box::new(Denoise::new(
+            spec(vp.clone(), vp, Prediction::V, TimeInput::Scaled { scale: 999.0 }),
+            network(),
+            Levels::Uniform,
+        )),
+        TaskName::Flow => Box::new(Denoise::new(
+            spec(Path::Flow, Path::Flow, Prediction::Flow, TimeInput::Scaled { scale: 1000.0 }),
+            network(),
+            Levels::Uniform,
+        )),
+        TaskName::Classifier => Box::new(Classify::new(data, seed)),
+    })
+}
+
+/// The built-in UNet: small enough to be trained on two cores in about two hours.
+fn network() -> UNet2dConfig {
+    let names = |list: [&str; 3]| list.iter().map(ToString::to_string).collect();
+    UNet2dConfig {
+        sample_size: Some(SampleSize::Square(28)),
+        in_channels: 1,
+        out_channels: 1,
+        down_block_types: names(["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"]),
+        up_block_types: names(["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"]),
+        block_out_channels: vec![32, 48, 96],
+        layers_per_block: 1,
+        attention_head_dim: Some(32),
+        norm_num_groups: 8,
+        num_class_embeds: Some(11),
+        ..UNet2dConfig::default()
+    }
+}

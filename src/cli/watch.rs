@@ -1,0 +1,18 @@
+//! The observer of every long run: a progress bar, and Ctrl-C.
+
+use std::ops::ControlFlow;
+
+use indicatif::ProgressBar;
+
+use crate::interrupt;
+use crate::pipeline::{Observer, StepInfo};
+
+/// Moves the bar a step on; breaks the run off when the user asked for it.
+pub(super) struct Watch<'a>(pub(super) &'a ProgressBar);
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, _: &StepInfo<'_>) -> ControlFlow<()> {
+        self.0.inc(1);
+        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

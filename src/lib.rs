@@ -1,0 +1,19 @@
+//! The engine behind the `fewstep` command line.
+//!
+//! ```text
+//! arguments ─► resolved run ─► pipeline (plan + denoiser + noise) ─► batches ─► pictures, metrics, reports
+//! ```
+//!
+//! - [`pipeline`]: runs a plan on tensors, batch by batch;
+//! - [`bench`]: measures plans cell by cell, and keeps the record;
+//! - [`train`]: makes the built-in models;
+//! - [`output`]: pictures and files;
+//! - [`cli`]: one file a verb; the only place that reads arguments and prints.
+
+pub mod bench;
+pub mod cli;
+pub mod device;
+pub mod interrupt;
+pub mod output;
+pub mod pipeline;
+pub mod train;

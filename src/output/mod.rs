@@ -1,0 +1,7 @@
+//! Everything that a run leaves on disk for a person or another program.
+
+mod files;
+mod images;
+
+pub use files::write_whole;
+pub use images::{Picture, read_grey_or_rgb, write_grid};

@@ -1,0 +1,152 @@
+//! Diffusion and flow models: one loss for every parametrisation.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use fewstep_models::{Fresh, ModelSpec, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, to_safetensors};
+use fewstep_samplers::{GridRule, Node};
+use tch::{Device, Kind, Tensor};
+
+use super::Task;
+use crate::output::{write_grid, write_whole};
+use crate::pipeline::{Batches, Job, Silent, quantise};
+use crate::train::{Training, flat::Given};
+
+/// Where on the path training images stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Levels {
+    /// `ln sigma` normal (2206.00364, Table 1: mean -1.2, std 1.2).
+    LogNormal {
+        /// Mean of `ln sigma`.
+        mean: f64,
+        /// Standard deviation of `ln sigma`.
+        std: f64,
+    },
+    /// `t` uniform over the path.
+    Uniform,
+    /// `ln(t / (1 - t))` normal (2403.03206 §3.1), for paths on `0..1`.
+    LogitNormal {
+        /// Mean of the logit.
+        mean: f64,
+        /// Standard deviation of the logit.
+        std: f64,
+    },
+}
+
+impl Levels {
+    /// The node at quantile `u` in `(0, 1)`, where `z` is the same quantile of a standard normal.
+    fn node(self, spec: &ModelSpec, u: f64, z: f64) -> Node {
+        match self {
+            Self::LogNormal { mean, std } => spec.path.node(spec.path.t_of_lambda(-(mean + std * z))),
+            Self::Uniform => {
+                let (lo, hi) = spec.path.range();
+                spec.path.node(lo + u * (hi - lo))
+            }
+            Self::LogitNormal { mean, std } => spec.path.node(1.0 / (1.0 + (-(mean + std * z)).exp())),
+        }
+    }
+}
+
+/// Share of images that lose their label in training, so that the network learns the unconditional model too
+/// (2207.12598).
+const LABEL_DROPOUT: f64 = 0.1;
+
+/// Trains a [`UNet2d`] to tell image from noise.
+#[derive(Debug)]
+pub struct Denoise {
+    spec: ModelSpec,
+    net_config: UNet2dConfig,
+    levels: Levels,
+    net: Option<UNet2d>,
+    device: Device,
+}
+
+impl Denoise {
+    /// `spec` and `net_config` are written beside the weights, so that the result can be loaded as a model folder.
+    pub fn new(spec: ModelSpec, net_config: UNet2dConfig, levels: Levels) -> Self {
+        Self { spec, net_config, levels, net: None, device: Device::Cpu }
+    }
+
+    fn build(&self, params: &Params) -> UNet2d {
+        let given = RefCell::new(Given(params));
+        UNet2d::new(&Scope::root(&given), self.net_config.clone())
+    }
+
+    /// `[b, 1, 1, 1]` f32 from one number an image.
+    fn column(&self, nodes: &[Node], f: impl Fn(&Node) -> f64) -> Tensor {
+        let values: Vec<f32> = nodes.iter().map(|n| f(n) as f32).collect();
+        Tensor::from_slice(&values).view([-1, 1, 1, 1]).to_device(self.device)
+    }
+}
+
+impl Task for Denoise {
+    fn init(&mut self, device: Device) -> Params {
+        self.device = device;
+        let fresh = RefCell::new(Fresh::new(device));
+        let _ = UNet2d::new(&Scope::root(&fresh), self.net_config.clone());
+        fresh.into_inner().into_params()
+    }
+
+    fn bind(&mut self, params: &Params) {
+        self.net = Some(self.build(params));
+    }
+
+    fn loss(&self, images: &Tensor, labels: &Tensor) -> Tensor {
+        let Some(net) = &self.net else { unreachable!("`bind` comes before `loss`") };
+        let b = images.size()[0];
+        // One level from each of b equal slices: the same distribution with far less noise in the loss.
+        let u = (Tensor::arange(b, (Kind::Double, Device::Cpu))
+            + Tensor::rand([b], (Kind::Double, Device::Cpu)))
+            / b as f64;
+        let z = (u.clamp(1e-9, 1.0 - 1e-9) * 2.0 - 1.0).erfinv() * std::f64::consts::SQRT_2;
+        let nodes: Vec<Node> = (0..b)
+            .map(|i| self.levels.node(&self.spec, u.double_value(&[i]), z.double_value(&[i])))
+            .collect();
+        let prediction = self.spec.prediction;
+        let eps = images.randn_like();
+        let x = self.column(&nodes, |n| n.alpha) * images + self.column(&nodes, |n| n.sigma) * &eps;
+        let input = self.column(&nodes, |n| prediction.input_scale(n)) * x;
+        let target = self.column(&nodes, |n| prediction.target(n).0) * images
+            + self.column(&nodes, |n| prediction.target(n).1) * eps;
+        let time = self.column(&nodes, |n| self.spec.time.at(n)).view([-1]);
+        let class = self.spec.classes.map(|null| {
+            let drop = Tensor::rand([b], (Kind::Float, self.device)).lt(LABEL_DROPOUT);
+            labels.masked_fill(&drop, null)
+        });
+        let raw = match net.forward(&input, &time, class.as_ref()) {
+            Ok(raw) => raw,
+            Err(e) => unreachable!("the training set fits the network: {e}"),
+        };
+        (raw - target).square().mean(Kind::Float)
+    }
+
+    fn snapshot(&self, ema: &Params, dir: &Path, about: &Training) -> Result<()> {
+        self.finish(ema, dir, about)?;
+        let _no_grad = tch::no_grad_guard();
+        let denoiser = NetDenoiser::new(self.build(ema), self.spec.clone(), Kind::Float);
+        let path = &self.spec.sample_path;
+        let grid = GridRule::default_for(path).grid(path, 20, None, None, None)?;
+        let plan = fewstep_samplers::solver("deis-tab2")?.plan(&grid)?;
+        let job = Job { seed: 0, images: (0..40).collect(), class: None, batch: 40, device: self.device };
+        let mut silent = Silent;
+        for batch in Batches::new(&plan, &denoiser, &job, &mut silent) {
+            write_grid(&dir.join("preview.png"), &quantise(&batch?.x), 10)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, ema: &Params, dir: &Path, about: &Training) -> Result<()> {
+        let unet = dir.join("unet");
+        fs::create_dir_all(&unet).with_context(|| format!("cannot create `{}`", unet.display()))?;
+        let write = |path: PathBuf, value: &serde_json::Value| -> Result<()> {
+            write_whole(&path, (serde_json::to_string_pretty(value)? + "\n").as_bytes())
+        };
+        write(unet.join("config.json"), &self.net_config.to_json())?;
+        write(dir.join("fewstep.json"), &serde_json::to_value(&self.spec)?)?;
+        about.save(dir)?;
+        let file = unet.join("diffusion_pytorch_model.fp16.safetensors");
+        write_whole(&file, &to_safetensors(ema, Kind::Half, &[("format", "pt")])?)
+    }
+}

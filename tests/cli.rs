@@ -1,0 +1,279 @@
+//! The program as a person meets it: exit codes, messages, and what is left after trouble.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn fewstep() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fewstep"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    fewstep().args(args).output().unwrap()
+}
+
+/// The command must fail with exit code 2, say nothing on stdout, and one error that holds all of `says`.
+fn refuses(args: &[&str], says: &[&str]) {
+    let out = run(args);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(out.stdout.is_empty(), "{args:?} wrote to stdout");
+    assert_eq!(stderr.matches("error: ").count(), 1, "{args:?}: {stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "{args:?} does not say `{part}`: {stderr}");
+    }
+}
+
+fn model() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model");
+    common::tiny_model(&path);
+    (dir, path.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn clap_is_well_formed() {
+    use clap::CommandFactory;
+    fewstep::cli::Cli::command().debug_assert();
+}
+
+#[test]
+fn plan_prints_a_table_and_json_that_generate_replays() {
+    let out = run(&["plan", "--solver", "heun", "--path", "edm", "--steps", "2"]);
+    assert!(out.status.success());
+    insta::assert_snapshot!(String::from_utf8(out.stdout).unwrap());
+
+    let (dir, model) = model();
+    let plan = dir.path().join("plan.json");
+    fs::write(&plan, run(&["plan", "--solver", "deis-tab2", "--nfe", "4", "--json"]).stdout).unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let first = run(&[
+        "generate",
+        "-m",
+        &model,
+        "-s",
+        "3,5",
+        "--solver",
+        "deis-tab2",
+        "--nfe",
+        "4",
+        "-o",
+        &at("a"),
+        "--json",
+    ]);
+    let second = run(&[
+        "generate",
+        "-m",
+        &model,
+        "-s",
+        "3,5",
+        "--plan",
+        plan.to_str().unwrap(),
+        "-o",
+        &at("b"),
+        "--json",
+    ]);
+    assert!(first.status.success() && second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    assert_eq!(first.stdout, second.stdout, "hashes and parameters are the same");
+    let lines: Vec<Value> =
+        String::from_utf8(first.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((lines[0]["file"].as_str(), lines[0]["class"].as_i64()), (Some("000003.png"), Some(3)));
+}
+
+#[test]
+fn bad_arguments_are_named() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let generate = |more: &[&'static str], says: &[&str]| {
+        let mut args = vec!["generate", "-m", &model, "-o", &out, "-s", "0"];
+        args.extend_from_slice(more);
+        refuses(&args, says);
+    };
+    generate(&["--solver", "deis-tab9"], &["`deis-tab9`", "deis-tab"]);
+    generate(&["--solver", "heun:churn=1"], &["churn", "s_churn"]);
+    generate(&["--class", "socks"], &["no class `socks`", "0 to 9"]);
+    generate(&["--class", "10"], &["no class `10`"]);
+    generate(&["--steps", "0"], &["0", "at least 1"]);
+    generate(&["--nfe", "0"], &["at least 1"]);
+    generate(&["--grid", "1,0.5,0.5,0.1", "--steps", "3"], &["0.5"]);
+    generate(&["--grid", "1,0.2,0.5,0.1", "--steps", "3"], &["0.5"]);
+    generate(&["--path", "edn"], &["edm"]);
+    generate(&["--t-max", "nan"], &["finite"]);
+    generate(&["--batch", "0"], &["--batch 0"]);
+    generate(&["--threads", "0"], &["--threads 0"]);
+    generate(&["--device", "cuda:99"], &["no CUDA here", "--device cpu"]);
+    generate(&["--plan", "/nonexistent/plan.json"], &["/nonexistent/plan.json"]);
+    refuses(
+        &["generate", "-m", "/nonexistent/model", "-o", &out],
+        &["/nonexistent/model", "neither a folder nor a built-in"],
+    );
+    refuses(&["generate", "-m", &model, "-s", "5-1", "-o", &out], &["runs backwards"]);
+    refuses(&["generate", "-m", &model, "-s", "0", "-o", "/proc/nowhere"], &["/proc/nowhere"]);
+    refuses(&["bench", "-m", &model, "--samples", "1", "-o", &out], &["--samples 1"]);
+    refuses(&["bench", "-m", &model, "--metrics", "fid", "-o", &out], &["no metric `fid`", "accuracy"]);
+    refuses(&["bench", "-m", &model, "--teacher", "heun", "-o", &out], &["heun@100"]);
+    refuses(&["train", "edm", "-o", &out, "--data", "/nonexistent"], &["/nonexistent", "make data"]);
+    assert!(!Path::new(&out).join("000000.png").exists(), "nothing was made of it");
+}
+
+#[test]
+fn damaged_models_are_refused_with_everything_that_is_wrong() {
+    let (_dir, model) = model();
+    let weights = Path::new(&model).join("unet/diffusion_pytorch_model.fp16.safetensors");
+    let info = |says: &[&str]| refuses(&["models", "info", &model], says);
+    let whole = fs::read(&weights).unwrap();
+
+    fs::write(&weights, &whole[..whole.len() - 100]).unwrap();
+    info(&["not a usable safetensors file", &model]);
+    fs::write(&weights, b"\x80\x02}q\x00.").unwrap(); // a pickle
+    info(&["not a usable safetensors file"]);
+    let mut huge = whole.clone();
+    huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    fs::write(&weights, huge).unwrap();
+    info(&["not a usable safetensors file"]);
+
+    let (_, config) = common::tiny_spec();
+    let mut params = common::tiny_params(&config);
+    let taken = params.remove("conv_in.bias").unwrap();
+    params.insert("conv_inn.bias".into(), taken);
+    params.insert("conv_out.bias".into(), tch::Tensor::zeros([2], (tch::Kind::Float, tch::Device::Cpu)));
+    fs::write(&weights, fewstep_models::to_safetensors(&params, tch::Kind::Float, &[]).unwrap()).unwrap();
+    info(&["missing: conv_in.bias", "unexpected: conv_inn.bias", "conv_out.bias: [1], [2]"]);
+
+    let json = Path::new(&model).join("unet/config.json");
+    let text = fs::read_to_string(&json).unwrap();
+    fs::write(&json, text.replace("AttnUpBlock2D", "SkipUpBlock2D")).unwrap();
+    info(&["up_block_types", "SkipUpBlock2D"]);
+    fs::remove_file(&json).unwrap();
+    info(&["config.json"]);
+}
+
+/// A file-size limit stands in for a full disk: the same failing write, without root.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let bench = [
+        "bench",
+        "-m",
+        &model,
+        "--solver",
+        "ddim",
+        "--nfe",
+        "2",
+        "--samples",
+        "20",
+        "--teacher",
+        "none",
+        "-o",
+        &out,
+    ];
+    assert!(run(&bench).status.success());
+    let before = fs::read(Path::new(&out).join("report.json")).unwrap();
+    let limited = Command::new("bash")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f 1; exec '{}' {} --resume",
+            env!("CARGO_BIN_EXE_fewstep"),
+            bench.map(|a| if a == "2" { "2,3".to_owned() } else { format!("'{a}'") }).join(" ")
+        ))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&limited.stderr);
+    assert_eq!(limited.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("cannot write `") && stderr.contains("report.json"), "{stderr}");
+    assert_eq!(
+        fs::read(Path::new(&out).join("report.json")).unwrap(),
+        before,
+        "the finished cells are still there"
+    );
+}
+
+#[test]
+fn an_interrupted_bench_keeps_its_cells_and_resumes() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let report = Path::new(&out).join("report.json");
+    let cells = || -> usize {
+        let text = fs::read_to_string(&report).unwrap_or_default();
+        serde_json::from_str::<Value>(&text).map_or(0, |v| v["cells"].as_array().map_or(0, Vec::len))
+    };
+    let bench = |nfe: &str| {
+        [
+            "bench",
+            "-m",
+            &model,
+            "--solver",
+            "ddim",
+            "--nfe",
+            nfe,
+            "--samples",
+            "30",
+            "--batch",
+            "10",
+            "--teacher",
+            "heun@4",
+            "--threads",
+            "1",
+            "-o",
+            &out,
+        ]
+        .map(ToOwned::to_owned)
+    };
+    let mut child =
+        fewstep().args(bench("2,3000")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while cells() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(120), "the first cell never came");
+        sleep(Duration::from_millis(20));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(cells(), 1, "the finished cell is kept, the broken one is not there");
+    assert!(Path::new(&out).join("report.html").exists(), "what is there can be read");
+
+    let text = fs::read_to_string(&report).unwrap();
+    refuses(&bench("2,3").each_ref().map(String::as_str), &["--resume"]);
+    let again = fewstep().args(bench("2,3")).arg("--resume").output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let (old, new): (Value, Value) = (
+        serde_json::from_str(&text).unwrap(),
+        serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap(),
+    );
+    assert_eq!(new["cells"].as_array().unwrap().len(), 2);
+    assert_eq!(old["cells"][0], new["cells"][0], "the first cell was not run again, its clock is the same");
+    assert_eq!(old["teacher"], new["teacher"]);
+    let mut other = bench("2").to_vec();
+    other[8] = "40".into();
+    other.push("--resume".into());
+    refuses(&other.iter().map(String::as_str).collect::<Vec<_>>(), &["another run", "samples"]);
+}
+
+#[test]
+fn other_verbs_answer() {
+    let info: Value = serde_json::from_slice(&run(&["info", "--json"]).stdout).unwrap();
+    assert!(info["solvers"].as_array().unwrap().iter().any(|s| s["name"] == "deis-tab3"));
+    assert!(String::from_utf8_lossy(&run(&["completions", "bash"]).stdout).contains("fewstep"));
+    assert!(run(&["models", "list"]).status.success());
+    let (_dir, model) = model();
+    let described: Value =
+        serde_json::from_slice(&run(&["models", "info", &model, "--json"]).stdout).unwrap();
+    assert!(described["parameters"].as_u64().unwrap() > 1000);
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+    assert_eq!(run(&["nonsense"]).status.code(), Some(2));
+}

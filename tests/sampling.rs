@@ -1,0 +1,155 @@
+//! The executor and the batch loop, without the command line.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use fewstep::pipeline::{Batches, Job, Outcome, Silent, execute, quantise};
+use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
+use fewstep_samplers::exact::Mixture;
+use fewstep_samplers::interpreter::{self, Model};
+use fewstep_samplers::{Grid, GridRule, Node, Path, Plan, Pred, registry, solver};
+use tch::{Device, Kind, Tensor};
+
+fn tiny() -> NetDenoiser {
+    let dir = tempfile::tempdir().unwrap();
+    common::tiny_model(dir.path());
+    ModelFolder::open(dir.path().to_str().unwrap()).unwrap().load(Device::Cpu, Kind::Float).unwrap()
+}
+
+fn plan(name: &str, steps: usize) -> Plan {
+    let path: Path = "vp-linear".parse().unwrap();
+    solver(name)
+        .unwrap()
+        .plan(&GridRule::default_for(&path).grid(&path, steps, None, None, None).unwrap())
+        .unwrap()
+}
+
+fn pictures(denoiser: &NetDenoiser, plan: &Plan, images: Vec<u64>, batch: usize) -> Vec<(u64, Vec<u8>)> {
+    let job = Job { seed: 5, images, class: None, batch, device: Device::Cpu };
+    let mut silent = Silent;
+    let mut all = Vec::new();
+    for batch in Batches::new(plan, denoiser, &job, &mut silent) {
+        let batch = batch.unwrap();
+        let pixels = quantise(&batch.x);
+        for (i, &image) in batch.images.iter().enumerate() {
+            all.push((image, Vec::try_from(pixels.get(i as i64).view(-1)).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_picture_depends_on_its_number_alone() {
+    tch::set_num_threads(1);
+    let denoiser = tiny();
+    for plan in [plan("deis-tab3", 4), plan("ddim:eta=1", 4)] {
+        let all = pictures(&denoiser, &plan, (0..12).collect(), 4);
+        // Another order and other neighbours in a batch of the same shape: the same bytes.
+        assert_eq!(pictures(&denoiser, &plan, (0..12).rev().collect(), 4), all);
+        assert_eq!(pictures(&denoiser, &plan, vec![7], 4), [all[7].clone()]);
+        // Another shape may round otherwise, by at most one grey level.
+        for batch in [1, 5, 12] {
+            for ((_, a), (_, b)) in pictures(&denoiser, &plan, (0..12).collect(), batch).iter().zip(&all) {
+                assert!(a.iter().zip(b).all(|(x, y)| x.abs_diff(*y) <= 1), "batch {batch}");
+            }
+        }
+        assert!(all.windows(2).all(|w| w[0].1 != w[1].1), "different numbers give different pictures");
+    }
+}
+
+/// The exact denoiser of a mixture, as a tensor model.
+#[derive(Debug)]
+struct Exact {
+    mixture: Mixture,
+    spec: ModelSpec,
+}
+
+impl Denoiser for Exact {
+    fn predict(
+        &self,
+        x: &Tensor,
+        node: &Node,
+        want: Pred,
+        _: Option<&Tensor>,
+    ) -> fewstep_models::Result<Tensor> {
+        let values = Vec::<f64>::try_from(x.view(-1).to_kind(Kind::Double)).unwrap();
+        let out = self.mixture.predict(&values, node, want);
+        Ok(Tensor::from_slice(&out).to_kind(Kind::Float).view_as(x))
+    }
+
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+}
+
+#[test]
+fn executor_equals_the_f64_interpreter_for_every_solver() {
+    let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
+    for entry in registry() {
+        let plan = plan(entry.name, 6);
+        let start = [0.3, -1.2, 2.0, 0.01].map(|z: f64| z * plan.init_scale());
+        let want =
+            interpreter::run(&plan, &exact.mixture, start.to_vec(), |_| vec![0.0; 4], |_, _, _| {}).unwrap();
+        let x = Tensor::from_slice(&start).to_kind(Kind::Float).view([4, 1, 1, 1]);
+        let mut zero = |_| Tensor::zeros([4, 1, 1, 1], (Kind::Float, Device::Cpu));
+        let Outcome::Done(got) = execute(&plan, x, &exact, None, &mut zero, &mut Silent).unwrap() else {
+            panic!("cancelled")
+        };
+        let got = Vec::<f64>::try_from(got.view(-1).to_kind(Kind::Double)).unwrap();
+        for (g, w) in got.iter().zip(&want) {
+            assert!((g - w).abs() < 2e-5 * (1.0 + w.abs()), "{}: {got:?} {want:?}", entry.name);
+        }
+    }
+}
+
+/// The ODE in rho is the same on every path, so DDIM on matching noise levels must give the same image on each.
+#[test]
+fn a_model_can_be_driven_along_another_path() {
+    tch::set_num_threads(1);
+    let denoiser = tiny();
+    let vp: Path = "vp-linear".parse().unwrap();
+    let edm: Path = "edm".parse().unwrap();
+    let times = [0.7, 0.4, 0.2, 0.05];
+    let rhos = times.map(|t| vp.node(t).rho());
+    let run = |path: &Path, times: &[f64]| {
+        let plan = solver("ddim").unwrap().plan(&Grid::new(path, times, "test").unwrap()).unwrap();
+        tch::manual_seed(3);
+        let y = Tensor::randn([2, 1, 28, 28], (Kind::Float, Device::Cpu)) * rhos[0]; // x / alpha
+        let class = Tensor::from_slice(&[1i64, 8]);
+        let mut none = |_| unreachable!("ddim draws no noise");
+        let x = y * plan.nodes[0].alpha;
+        match execute(&plan, x, &denoiser, Some(&class), &mut none, &mut Silent).unwrap() {
+            Outcome::Done(x) => x / plan.nodes[plan.steps].alpha,
+            Outcome::Cancelled => panic!("nobody cancelled"),
+        }
+    };
+    let worst = f64::try_from((run(&vp, &times) - run(&edm, &rhos)).abs().max()).unwrap();
+    assert!(worst < 1e-4, "paths differ by {worst:e}");
+}
+
+#[test]
+fn a_result_that_is_not_finite_is_an_error() {
+    #[derive(Debug)]
+    struct Broken(ModelSpec);
+    impl Denoiser for Broken {
+        fn predict(
+            &self,
+            x: &Tensor,
+            _: &Node,
+            _: Pred,
+            _: Option<&Tensor>,
+        ) -> fewstep_models::Result<Tensor> {
+            Ok(x * f64::NAN)
+        }
+        fn spec(&self) -> &ModelSpec {
+            &self.0
+        }
+    }
+    let x = Tensor::zeros([1, 1, 28, 28], (Kind::Float, Device::Cpu));
+    let mut none = |_| unreachable!();
+    let error = execute(&plan("ddim", 3), x, &Broken(common::tiny_spec().0), None, &mut none, &mut Silent)
+        .unwrap_err();
+    assert!(error.to_string().contains("not finite"), "{error}");
+}

@@ -1,0 +1,82 @@
+//! A run that was stopped goes on bit for bit.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use fewstep::train::tasks::{Denoise, Levels};
+use fewstep::train::{TrainConfig, train};
+use fewstep_eval::data::Split;
+use tch::Device;
+
+fn data() -> Split {
+    let images: Vec<u8> = (0..40 * 784u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    Split { images, labels: (0..40).map(|i| i % 10).collect(), sha256: "" }
+}
+
+fn config() -> TrainConfig {
+    TrainConfig { task: "edm".into(), steps: 12, batch: 8, lr: 1e-3, warmup: 3, ema: 0.9, clip: 1.0, seed: 4 }
+}
+
+/// Trains in `dir`, stopping after each of `stops`; gives the bytes of the weights.
+fn run(dir: &Path, stops: &[u64]) -> Vec<u8> {
+    tch::set_num_threads(1);
+    let data = data();
+    let mut stops = stops.iter();
+    let mut losses = Vec::new();
+    loop {
+        let (spec, net) = common::tiny_spec();
+        let mut task = Denoise::new(spec, net, Levels::LogNormal { mean: -1.2, std: 1.2 });
+        let stop = stops.next().copied();
+        let done = train(&mut task, &config(), &data, dir, Device::Cpu, &mut |progress| {
+            if progress.logged {
+                losses.push(progress.loss);
+            }
+            if Some(progress.step) == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if done.unwrap() {
+            assert!(losses.iter().all(|l| l.is_finite()));
+            return fs::read(dir.join("unet/diffusion_pytorch_model.fp16.safetensors")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn resume_is_exact_to_the_bit() {
+    let (whole, pieces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let want = run(whole.path(), &[]);
+    assert_eq!(run(pieces.path(), &[1, 5, 6]), want);
+    let checkpoint = |dir: &Path| {
+        let bytes = fs::read(dir.join("checkpoint.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        file.tensors()
+            .into_iter()
+            .map(|(name, t)| (name, t.data().to_vec()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert_eq!(checkpoint(whole.path()), checkpoint(pieces.path()), "parameters, average and both moments");
+}
+
+#[test]
+fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &[]);
+    let (spec, net) = common::tiny_spec();
+    let mut again = |config: &TrainConfig| {
+        let mut task = Denoise::new(spec.clone(), net.clone(), Levels::Uniform);
+        train(&mut task, config, &data(), dir.path(), Device::Cpu, &mut |_| ControlFlow::Continue(()))
+            .unwrap_err()
+            .to_string()
+    };
+    let other = again(&TrainConfig { lr: 2e-3, ..config() });
+    assert!(other.contains("other settings"), "{other}");
+    let path = dir.path().join("checkpoint.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = again(&config());
+    assert!(damaged.contains("is damaged; delete it"), "{damaged}");
+}
