@@ -110,7 +110,7 @@ fn bad_arguments_are_named() {
     generate(&["--grid", "1,0.5,0.5,0.1", "--steps", "3"], &["0.5"]);
     generate(&["--grid", "1,0.2,0.5,0.1", "--steps", "3"], &["0.5"]);
     generate(&["--path", "edn"], &["edm"]);
-    generate(&["--t-max", "nan"], &["finite"]);
+    generate(&["--t-max", "nan"], &["NaN", "outside"]);
     generate(&["--batch", "0"], &["--batch 0"]);
     generate(&["--threads", "0"], &["--threads 0"]);
     generate(&["--device", "cuda:99"], &["no CUDA here", "--device cpu"]);
@@ -261,7 +261,7 @@ fn an_interrupted_bench_keeps_its_cells_and_resumes() {
     let mut other = bench("2").to_vec();
     other[8] = "40".into();
     other.push("--resume".into());
-    refuses(&other.iter().map(String::as_str).collect::<Vec<_>>(), &["another run", "samples"]);
+    refuses(&other.iter().map(String::as_str).collect::<Vec<_>>(), &["another run", "sample counts"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use fewstep_models::{
 use tch::{Device, Kind, Tensor};
 
 /// A 28x28 class-conditional EDM network of a few thousand weights.
-pub fn tiny_spec() -> (ModelSpec, UNet2dConfig) {
+pub(crate) fn tiny_spec() -> (ModelSpec, UNet2dConfig) {
     let spec = ModelSpec {
         version: 1,
         path: "edm".parse().unwrap(),
@@ -41,7 +41,7 @@ pub fn tiny_spec() -> (ModelSpec, UNet2dConfig) {
 }
 
 /// Random weights, those that start at zero too, so that the network does something.
-pub fn tiny_params(config: &UNet2dConfig) -> Params {
+pub(crate) fn tiny_params(config: &UNet2dConfig) -> Params {
     tch::manual_seed(1);
     let fresh = RefCell::new(Fresh::new(Device::Cpu));
     let _ = UNet2d::new(&Scope::root(&fresh), config.clone());
@@ -56,7 +56,7 @@ pub fn tiny_params(config: &UNet2dConfig) -> Params {
 }
 
 /// Writes the tiny model as a folder.
-pub fn tiny_model(dir: &FilePath) {
+pub(crate) fn tiny_model(dir: &FilePath) {
     let (spec, config) = tiny_spec();
     let weights = to_safetensors(&tiny_params(&config), Kind::Half, &[]).unwrap();
     fs::create_dir_all(dir.join("unet")).unwrap();
