@@ -4,7 +4,7 @@ use fewstep_samplers::{Node, Pred};
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::folder::ModelSpec;
+use crate::spec::ModelSpec;
 use crate::unet2d::UNet2d;
 
 /// Tells the noise-free image, the noise, or their difference from a noisy image.

@@ -31,7 +31,7 @@ pub enum Error {
         /// File or built-in name.
         name: String,
         /// Every disagreement, not only the first.
-        problems: Box<crate::weights::Problems>,
+        problems: Box<crate::problems::Problems>,
     },
     /// A configuration file that is not JSON or lacks a field.
     #[error("`{name}` is not a valid configuration: {reason}")]

@@ -1,69 +1,22 @@
 //! A model as files: the diffusers folder layout, plus `fewstep.json` for what diffusers has no word for.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path as FilePath, PathBuf};
 
-use fewstep_samplers::{Node, Path};
-use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use fewstep_samplers::Path;
 use tch::{Device, Kind};
 
 use crate::denoiser::NetDenoiser;
 use crate::error::{Error, Result};
+use crate::params::Params;
 use crate::prediction::Prediction;
 use crate::source::Scope;
+use crate::spec::ModelSpec;
 use crate::unet2d::{UNet2d, UNet2dConfig};
-use crate::weights::{Params, Weights};
+use crate::weights::Weights;
 use crate::zoo;
-
-/// What the network is told about the noise level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "input", rename_all = "kebab-case")]
-pub enum TimeInput {
-    /// `scale * t`, with `t` of the network's own path.
-    Scaled {
-        /// 1000 for flows (SD3, FLUX), 1 for tables indexed by step.
-        scale: f64,
-    },
-    /// `scale * ln sigma` (2206.00364 uses 1/4; with sinusoids of period up to 10,000 the consistency models use 250).
-    LogSigma {
-        /// The factor.
-        scale: f64,
-    },
-}
-
-impl TimeInput {
-    /// The number that the network sees at `node` of its own path.
-    pub fn at(self, node: &Node) -> f64 {
-        match self {
-            Self::Scaled { scale } => scale * node.t,
-            Self::LogSigma { scale } => -scale * node.lambda(),
-        }
-    }
-}
-
-/// How a network was trained: everything needed to drive it that its own configuration does not say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSpec {
-    /// Version of this file's layout; 1.
-    pub version: u32,
-    /// The path that the network was trained on; it can be driven along any other.
-    pub path: Path,
-    /// Path to sample along when the user names none.
-    pub sample_path: Path,
-    /// What the raw output means.
-    pub prediction: Prediction,
-    /// What the network is told about the noise level.
-    pub time: TimeInput,
-    /// `[channels, height, width]` of an image in `[-1, 1]`.
-    pub shape: [i64; 3],
-    /// Number of classes, the null label (which follows them) not counted; `None` if unconditional.
-    pub classes: Option<i64>,
-    /// Names of the classes, if they have any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub class_names: Vec<String>,
-}
 
 /// The three files of a model, in memory.
 #[derive(Debug)]
@@ -76,7 +29,7 @@ pub struct ModelFolder {
     pub config: UNet2dConfig,
     /// Keys of `config.json` that were not understood; worth a warning.
     pub unknown_keys: Vec<String>,
-    weights: std::borrow::Cow<'static, [u8]>,
+    weights: Cow<'static, [u8]>,
 }
 
 /// File names of the weights inside `unet/`, best first.
@@ -109,7 +62,7 @@ impl ModelFolder {
         Self::parse(name, &spec, &config, weights.into())
     }
 
-    fn parse(name: &str, spec: &str, config: &str, weights: std::borrow::Cow<'static, [u8]>) -> Result<Self> {
+    fn parse(name: &str, spec: &str, config: &str, weights: Cow<'static, [u8]>) -> Result<Self> {
         let failed = |file: &str, reason: String| Error::Config { name: format!("{name}/{file}"), reason };
         let spec: ModelSpec =
             serde_json::from_str(spec).map_err(|e| failed("fewstep.json", e.to_string()))?;

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::weights::Params;
+use crate::params::Params;
 
 /// How a tensor starts when a network is trained from nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -27,6 +27,7 @@
 //! # Ok::<(), fewstep_samplers::Error>(())
 //! ```
 
+mod entry;
 mod error;
 pub mod exact;
 mod grid;
@@ -40,11 +41,12 @@ mod registry;
 pub mod solvers;
 mod spec;
 
+pub use entry::{Build, Entry};
 pub use error::{Error, Result};
 pub use grid::{End, Grid, GridRule};
 pub use node::Node;
 pub use path::{BetaTable, Betas, Path};
 pub use plan::{Op, Plan, PlanBuilder, Pred, Slot};
-pub use registry::{Build, Entry, registry, solver};
+pub use registry::{registry, solver};
 pub use solvers::Solver;
 pub use spec::Params;

@@ -1,32 +1,9 @@
 //! The list of solvers: one entry each. Help texts, order tests and benchmarks read it.
 
 use crate::Result;
+use crate::entry::Entry;
 use crate::solvers::{Solver, ddim, deis, dpmpp, euler, heun};
 use crate::spec::{Params, unknown};
-
-/// Builds a solver from its parameters; what it does not ask for is an error of the caller.
-pub type Build = fn(&mut Params) -> Result<Box<dyn Solver>>;
-
-/// What is known about a solver before it is built.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// The name in specifications.
-    pub name: &'static str,
-    /// One line for help texts.
-    pub summary: &'static str,
-    /// Parameters with defaults and ranges, one line for help texts; empty when it takes none.
-    pub params: &'static str,
-    /// Order of convergence of the deterministic form with default parameters.
-    pub order: u32,
-    /// Network evaluations per full step.
-    pub evals_per_step: u32,
-    /// Whether the default parameters draw no noise after the initial one.
-    pub deterministic: bool,
-    /// Paper and equation.
-    pub reference: &'static str,
-    /// Builds the solver from its parameters.
-    pub build: Build,
-}
 
 /// All solvers, simplest first.
 #[must_use]

@@ -7,12 +7,7 @@ use crate::{Entry, Grid, Node, Path, Plan, PlanBuilder, Pred, Result, Slot};
 
 const REFERENCE: &str = "Zhang and Chen 2023, arXiv 2204.13902, eq. 14 and 15 (tAB)";
 
-const fn entry(
-    name: &'static str,
-    summary: &'static str,
-    order: u32,
-    build: crate::registry::Build,
-) -> Entry {
+const fn entry(name: &'static str, summary: &'static str, order: u32, build: crate::entry::Build) -> Entry {
     Entry {
         name,
         summary,
