@@ -4,7 +4,9 @@
 
 mod common;
 
-use fewstep::pipeline::{Batches, Job, Outcome, Silent, execute, quantise};
+use std::sync::Arc;
+
+use fewstep::pipeline::{Batches, Job, Observer, Outcome, Silent, execute, quantise};
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
@@ -17,6 +19,10 @@ fn tiny() -> NetDenoiser {
     ModelFolder::open(dir.path().to_str().unwrap()).unwrap().load(Device::Cpu, Kind::Float).unwrap()
 }
 
+fn silent() -> Arc<dyn Observer> {
+    Arc::new(Silent)
+}
+
 fn plan(name: &str, steps: usize) -> Plan {
     let path: Path = "vp-linear".parse().unwrap();
     solver(name)
@@ -25,11 +31,16 @@ fn plan(name: &str, steps: usize) -> Plan {
         .unwrap()
 }
 
-fn pictures(denoiser: &NetDenoiser, plan: &Plan, images: Vec<u64>, batch: usize) -> Vec<(u64, Vec<u8>)> {
-    let job = Job { seed: 5, images, class: None, batch, device: Device::Cpu };
-    let mut silent = Silent;
+fn pictures(
+    denoiser: &NetDenoiser,
+    plan: &Plan,
+    images: Vec<u64>,
+    batch: usize,
+    workers: usize,
+) -> Vec<(u64, Vec<u8>)> {
+    let job = Job { seed: 5, images, class: None, batch, workers, device: Device::Cpu };
     let mut all = Vec::new();
-    for batch in Batches::new(plan, denoiser, &job, &mut silent) {
+    for batch in Batches::new(plan, denoiser, &job, &silent()) {
         let batch = batch.unwrap();
         let pixels = quantise(&batch.x);
         for (i, &image) in batch.images.iter().enumerate() {
@@ -45,13 +56,15 @@ fn a_picture_depends_on_its_number_alone() {
     tch::set_num_threads(1);
     let denoiser = tiny();
     for plan in [plan("deis-tab3", 4), plan("ddim:eta=1", 4)] {
-        let all = pictures(&denoiser, &plan, (0..12).collect(), 4);
+        let all = pictures(&denoiser, &plan, (0..12).collect(), 4, 2);
         // Another order and other neighbours in a batch of the same shape: the same bytes.
-        assert_eq!(pictures(&denoiser, &plan, (0..12).rev().collect(), 4), all);
-        assert_eq!(pictures(&denoiser, &plan, vec![7], 4), [all[7].clone()]);
+        assert_eq!(pictures(&denoiser, &plan, (0..12).rev().collect(), 4, 2), all);
+        assert_eq!(pictures(&denoiser, &plan, vec![7], 4, 2), [all[7].clone()]);
+        // Nor does it matter how many threads there are.
+        assert_eq!(pictures(&denoiser, &plan, (0..12).collect(), 4, 1), all);
         // Another shape may round otherwise, by at most one grey level.
         for batch in [1, 5, 12] {
-            for ((_, a), (_, b)) in pictures(&denoiser, &plan, (0..12).collect(), batch).iter().zip(&all) {
+            for ((_, a), (_, b)) in pictures(&denoiser, &plan, (0..12).collect(), batch, 2).iter().zip(&all) {
                 assert!(a.iter().zip(b).all(|(x, y)| x.abs_diff(*y) <= 1), "batch {batch}");
             }
         }
@@ -82,6 +95,10 @@ impl Denoiser for Exact {
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
+
+    fn share(&self) -> Box<dyn Denoiser> {
+        Box::new(Self { mixture: self.mixture.clone(), spec: self.spec.clone() })
+    }
 }
 
 #[test]
@@ -94,7 +111,7 @@ fn executor_equals_the_f64_interpreter_for_every_solver() {
             interpreter::run(&plan, &exact.mixture, start.to_vec(), |_| vec![0.0; 4], |_, _, _| {}).unwrap();
         let x = Tensor::from_slice(&start).to_kind(Kind::Float).view([4, 1, 1, 1]);
         let mut zero = |_| Tensor::zeros([4, 1, 1, 1], (Kind::Float, Device::Cpu));
-        let Outcome::Done(got) = execute(&plan, x, &exact, None, &mut zero, &mut Silent).unwrap() else {
+        let Outcome::Done(got) = execute(&plan, x, &exact, None, &mut zero, &Silent).unwrap() else {
             panic!("cancelled")
         };
         let got = Vec::<f64>::try_from(got.view(-1).to_kind(Kind::Double)).unwrap();
@@ -120,7 +137,7 @@ fn a_model_can_be_driven_along_another_path() {
         let class = Tensor::from_slice(&[1i64, 8]);
         let mut none = |_| unreachable!("ddim draws no noise");
         let x = y * plan.nodes[0].alpha;
-        match execute(&plan, x, &denoiser, Some(&class), &mut none, &mut Silent).unwrap() {
+        match execute(&plan, x, &denoiser, Some(&class), &mut none, &Silent).unwrap() {
             Outcome::Done(x) => x / plan.nodes[plan.steps].alpha,
             Outcome::Cancelled => panic!("nobody cancelled"),
         }
@@ -146,10 +163,13 @@ fn a_result_that_is_not_finite_is_an_error() {
         fn spec(&self) -> &ModelSpec {
             &self.0
         }
+        fn share(&self) -> Box<dyn Denoiser> {
+            Box::new(Self(self.0.clone()))
+        }
     }
     let x = Tensor::zeros([1, 1, 28, 28], (Kind::Float, Device::Cpu));
     let mut none = |_| unreachable!();
-    let error = execute(&plan("ddim", 3), x, &Broken(common::tiny_spec().0), None, &mut none, &mut Silent)
-        .unwrap_err();
+    let error =
+        execute(&plan("ddim", 3), x, &Broken(common::tiny_spec().0), None, &mut none, &Silent).unwrap_err();
     assert!(error.to_string().contains("not finite"), "{error}");
 }

@@ -1,14 +1,18 @@
 //! The one question that the rest of the program asks a model.
 
+use std::cell::RefCell;
+
 use fewstep_samplers::{Node, Pred};
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
+use crate::params::Params;
+use crate::source::{Given, Scope};
 use crate::spec::ModelSpec;
-use crate::unet2d::UNet2d;
+use crate::unet2d::{UNet2d, UNet2dConfig};
 
 /// Tells the noise-free image, the noise, or their difference from a noisy image.
-pub trait Denoiser {
+pub trait Denoiser: Send {
     /// The quantity `want` in `x`, which stands at `node` of whatever path the sampler follows.
     ///
     /// # Shapes
@@ -22,6 +26,10 @@ pub trait Denoiser {
 
     /// How the model was trained.
     fn spec(&self) -> &ModelSpec;
+
+    /// Another instance over the same weights, for another thread: libtorch's tensors may be sent to a thread, but
+    /// not looked at from two. Nothing is copied.
+    fn share(&self) -> Box<dyn Denoiser>;
 }
 
 /// A network, driven as its [`ModelSpec`] says.
@@ -29,18 +37,24 @@ pub trait Denoiser {
 pub struct NetDenoiser {
     net: UNet2d,
     spec: ModelSpec,
+    params: Params,
     kind: Kind,
 }
 
 impl NetDenoiser {
-    /// `net` holds its weights in `kind`; images go in and out as f32 all the same.
-    pub fn new(net: UNet2d, spec: ModelSpec, kind: Kind) -> Self {
-        Self { net, spec, kind }
+    /// The network that `config` describes, over `params` in `kind`; images go in and out as f32 all the same.
+    ///
+    /// # Panics
+    /// If `params` are not those of such a network.
+    pub fn new(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
+        let given = RefCell::new(Given(&params));
+        let net = UNet2d::new(&Scope::root(&given), config);
+        Self { net, spec, params, kind }
     }
 
-    /// The network itself.
-    pub fn net(&self) -> &UNet2d {
-        &self.net
+    /// Number of weights.
+    pub fn parameters(&self) -> usize {
+        self.params.values().map(Tensor::numel).sum()
     }
 }
 
@@ -61,5 +75,10 @@ impl Denoiser for NetDenoiser {
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    fn share(&self) -> Box<dyn Denoiser> {
+        let params = self.params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
+        Box::new(Self::new(self.net.config().clone(), params, self.spec.clone(), self.kind))
     }
 }

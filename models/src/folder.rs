@@ -10,7 +10,6 @@ use tch::{Device, Kind};
 
 use crate::denoiser::NetDenoiser;
 use crate::error::{Error, Result};
-use crate::params::Params;
 use crate::prediction::Prediction;
 use crate::source::Scope;
 use crate::spec::ModelSpec;
@@ -109,22 +108,10 @@ impl ModelFolder {
     /// # Errors
     /// [`Error::Safetensors`] or [`Error::Mismatch`].
     pub fn load(&self, device: Device, kind: Kind) -> Result<NetDenoiser> {
-        let (net, _) = self.build(device, kind)?;
-        Ok(NetDenoiser::new(net, self.spec.clone(), kind))
-    }
-
-    /// Number of weights, once all of them have been found to fit.
-    ///
-    /// # Errors
-    /// As [`ModelFolder::load`].
-    pub fn parameters(&self) -> Result<usize> {
-        let (_, params) = self.build(Device::Cpu, Kind::Float)?;
-        Ok(params.values().map(tch::Tensor::numel).sum())
-    }
-
-    fn build(&self, device: Device, kind: Kind) -> Result<(UNet2d, Params)> {
         let weights = RefCell::new(Weights::parse(&self.name, &self.weights, device, kind)?);
-        let net = UNet2d::new(&Scope::root(&weights), self.config.clone());
-        Ok((net, weights.into_inner().finish()?))
+        // Built once to find everything that does not fit, and once more over what does.
+        let _ = UNet2d::new(&Scope::root(&weights), self.config.clone());
+        let params = weights.into_inner().finish()?;
+        Ok(NetDenoiser::new(self.config.clone(), params, self.spec.clone(), kind))
     }
 }

@@ -28,7 +28,7 @@ pub use folder::ModelFolder;
 pub use params::{Params, to_safetensors};
 pub use prediction::Prediction;
 pub use problems::Problems;
-pub use source::{Fresh, Init, Scope, Source};
+pub use source::{Fresh, Given, Init, Scope, Source};
 pub use spec::{ModelSpec, TimeInput};
 pub use unet2d::{UNet2d, UNet2dConfig};
 pub use weights::Weights;

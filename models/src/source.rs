@@ -92,3 +92,18 @@ impl Source for Fresh {
         tensor
     }
 }
+
+/// Hands a network tensors that exist already, such as those of another instance or of an optimiser. They are shared,
+/// not copied.
+#[derive(Debug)]
+pub struct Given<'a>(pub &'a Params);
+
+impl Source for Given<'_> {
+    fn tensor(&mut self, name: &str, shape: &[i64], _init: Init) -> Tensor {
+        let tensor = self.0.get(name).map(Tensor::shallow_clone);
+        tensor.filter(|t| t.size() == shape).unwrap_or_else(|| {
+            // The names and shapes come from the same network a moment ago.
+            unreachable!("`{name}` {shape:?} is not among the parameters")
+        })
+    }
+}

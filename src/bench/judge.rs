@@ -1,6 +1,7 @@
 //! Measures one plan: images stream from the sampler into the metrics and never touch the disk.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -79,7 +80,7 @@ impl Judge {
         job: &Job,
         teacher: Option<&Tensor>,
         keep: bool,
-        observer: &mut dyn Observer,
+        observer: &Arc<dyn Observer>,
     ) -> Result<Option<Measured>> {
         let mut moments = ShardedMoments::new(self.net.dim());
         let mut accuracy = ConditionalAccuracy::new(denoiser.spec().classes.unwrap_or(0) as usize);

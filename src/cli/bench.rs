@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use fewstep_eval::report::{Cell, Metric, Report, SCHEMA, Style, TeacherInfo, table};
@@ -15,7 +16,7 @@ use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::bench::{Judge, Measured, Record, Settings, Teacher, plan_hash};
 use crate::device::machine;
-use crate::pipeline::Job;
+use crate::pipeline::{Job, Observer};
 
 /// Measure image quality against step count
 ///
@@ -86,8 +87,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     create_dir(&args.output)?;
     let fresh = describe(args, &folder, &path, &judge, teacher.as_ref())?;
     let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
-    let (denoiser, device) = args.model.load(&folder)?;
-    let bench = Bench { args, judge, denoiser, device };
+    let (denoiser, device, workers) = args.model.load(&folder)?;
+    let bench = Bench { args, judge, denoiser, device, workers };
     let finished = bench.run(&plans, teacher.as_ref(), &mut record)?;
     record.draw()?;
     if args.json {
@@ -205,6 +206,7 @@ struct Bench<'a> {
     judge: Judge,
     denoiser: NetDenoiser,
     device: Device,
+    workers: usize,
 }
 
 impl Bench<'_> {
@@ -274,14 +276,15 @@ impl Bench<'_> {
             images: (0..self.args.samples).collect(),
             class: None,
             batch: self.args.model.batch,
+            workers: self.workers,
             device: self.device,
         };
         let steps = job.images.len().div_ceil(job.batch) * plan.steps;
         let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");
         bar.set_prefix(prefix.to_owned());
-        let mut watch = Watch(&bar);
+        let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
         let images = teacher.map(|t| &t.images);
-        let measured = self.judge.measure(plan, &self.denoiser, &job, images, keep, &mut watch);
+        let measured = self.judge.measure(plan, &self.denoiser, &job, images, keep, &watch);
         bar.finish_and_clear();
         measured
     }

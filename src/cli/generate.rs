@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fewstep_samplers::{Plan, solver};
@@ -14,7 +15,7 @@ use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::output::{self, Picture};
-use crate::pipeline::{Batches, Job, quantise};
+use crate::pipeline::{Batches, Job, Observer, quantise};
 
 /// Sample images from a model
 ///
@@ -69,16 +70,16 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let manifest_path = args.output.join("manifest.jsonl");
     let mut manifest = File::create(&manifest_path)
         .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
-    let (denoiser, device) = args.model.load(&folder)?;
+    let (denoiser, device, workers) = args.model.load(&folder)?;
 
-    let job = Job { seed: args.run_seed, images, class, batch: args.model.batch, device };
+    let job = Job { seed: args.run_seed, images, class, batch: args.model.batch, workers, device };
     let bar = bar(
         (job.images.len().div_ceil(job.batch) * plan.steps) as u64,
         "{prefix} {wide_bar} {percent}% · {eta} left",
     );
     bar.set_prefix(format!("{} · NFE {}", plan.solver, plan.nfe()));
-    let mut watch = Watch(&bar);
-    let mut batches = Batches::new(&plan, &denoiser, &job, &mut watch);
+    let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
+    let mut batches = Batches::new(&plan, &denoiser, &job, &watch);
     let parameters = parameters(args, &plan);
     let mut sheet = Vec::new();
     for batch in &mut batches {

@@ -97,8 +97,8 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-/// Threads of libtorch's kernels and of rayon together.
-fn set_threads(threads: Option<usize>) -> Result<()> {
+/// Sets the threads of libtorch's kernels and of rayon together; gives their number.
+fn set_threads(threads: Option<usize>) -> Result<usize> {
     let threads = match threads {
         Some(0) => bail!("--threads 0 computes nothing; give at least 1"),
         Some(n) => n,
@@ -107,5 +107,5 @@ fn set_threads(threads: Option<usize>) -> Result<()> {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     // Fails only where a pool exists already, which then stays.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    Ok(())
+    Ok(threads)
 }

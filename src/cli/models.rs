@@ -5,6 +5,7 @@ use clap::Subcommand;
 use fewstep_eval::sha256_hex;
 use fewstep_models::{ModelFolder, zoo};
 use serde_json::json;
+use tch::{Device, Kind};
 
 use super::{Exit, print};
 
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         What::Info { model, json } => {
             let folder = ModelFolder::open(model)?;
             // Loading finds whatever is wrong with the weights.
-            let parameters = folder.parameters()?;
+            let parameters = folder.load(Device::Cpu, Kind::Float)?.parameters();
             let sha256 = sha256_hex(folder.weight_bytes());
             if *json {
                 let description = json!({

@@ -22,11 +22,11 @@ pub(super) struct ModelArgs {
     /// What the network computes in
     #[arg(long, value_enum, default_value = "f32", help_heading = "System")]
     pub dtype: Dtype,
-    /// Threads [default: all cores]
+    /// Batches to run side by side on a CPU [default: one a core]
     #[arg(long, help_heading = "System")]
     pub threads: Option<usize>,
     /// Images per network call
-    #[arg(long, default_value_t = 64, help_heading = "System")]
+    #[arg(long, default_value_t = 16, help_heading = "System")]
     pub batch: usize,
 }
 
@@ -45,11 +45,18 @@ impl ModelArgs {
         Ok(folder)
     }
 
-    /// Puts the network on its device.
-    pub(super) fn load(&self, folder: &ModelFolder) -> Result<(NetDenoiser, Device)> {
+    /// Puts the network on its device; gives the number of batches to run side by side too.
+    pub fn load(&self, folder: &ModelFolder) -> Result<(NetDenoiser, Device, usize)> {
         let device = self.device.resolve()?;
-        super::set_threads(self.threads)?;
-        Ok((folder.load(device, self.dtype.kind())?, device))
+        let threads = super::set_threads(self.threads)?;
+        // On a CPU, one batch a core beats one batch on all cores: measured, 2.2 against 2.4 ms an image on two idle
+        // cores, and 7 times faster on busy ones, where the threads of one kernel wait for each other. It also makes
+        // a picture independent of the thread count. A GPU is one worker.
+        let workers = if device == Device::Cpu { threads } else { 1 };
+        if device == Device::Cpu {
+            tch::set_num_threads(1);
+        }
+        Ok((folder.load(device, self.dtype.kind())?, device, workers))
     }
 }
 

@@ -8,10 +8,10 @@ use crate::interrupt;
 use crate::pipeline::{Observer, StepInfo};
 
 /// Moves the bar a step on; breaks the run off when the user asked for it.
-pub(super) struct Watch<'a>(pub(super) &'a ProgressBar);
+pub(super) struct Watch(pub(super) ProgressBar);
 
-impl Observer for Watch<'_> {
-    fn step(&mut self, _: &StepInfo<'_>) -> ControlFlow<()> {
+impl Observer for Watch {
+    fn step(&self, _: &StepInfo<'_>) -> ControlFlow<()> {
         self.0.inc(1);
         if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

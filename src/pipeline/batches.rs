@@ -1,6 +1,12 @@
 //! Generation as an iterator of batches; whoever consumes it (PNG writer, metrics) decides what to keep.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::{Result, anyhow};
 use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
 use tch::{Device, Kind, Tensor};
@@ -20,6 +26,8 @@ pub struct Job {
     /// Images per network call. The last batch is padded to it, so that every call has the same shape and the same
     /// arithmetic.
     pub batch: usize,
+    /// Batches that run side by side, each on a thread of its own.
+    pub workers: usize,
     /// Where to run.
     pub device: Device,
 }
@@ -28,6 +36,11 @@ impl Job {
     /// The class of image number `image` in a model of `classes` classes.
     pub fn class_of(&self, image: u64, classes: i64) -> i64 {
         self.class.unwrap_or((image % classes as u64) as i64)
+    }
+
+    /// Number of batches.
+    pub fn batches(&self) -> usize {
+        self.images.len().div_ceil(self.batch)
     }
 }
 
@@ -42,34 +55,110 @@ pub struct Batch {
     pub x: Tensor,
 }
 
-/// Iterator over the batches of a [`Job`]. Ends early when the observer cancels; see [`Batches::cancelled`].
-pub struct Batches<'a> {
-    plan: &'a Plan,
-    denoiser: &'a dyn Denoiser,
-    observer: &'a mut dyn Observer,
-    job: &'a Job,
+/// Iterator over the batches of a [`Job`], in order. Work starts at once and runs a few batches ahead of the
+/// consumer. Ends early when the observer cancels; see [`Batches::cancelled`].
+#[derive(Debug)]
+pub struct Batches {
+    done: Receiver<(usize, Result<Option<Batch>>)>,
+    early: BTreeMap<usize, Result<Option<Batch>>>,
     at: usize,
+    batches: usize,
     cancelled: bool,
 }
 
-impl<'a> Batches<'a> {
-    /// Nothing runs before the first `next`.
-    pub fn new(
-        plan: &'a Plan,
-        denoiser: &'a dyn Denoiser,
-        job: &'a Job,
-        observer: &'a mut dyn Observer,
-    ) -> Self {
-        Self { plan, denoiser, observer, job, at: 0, cancelled: false }
+impl Batches {
+    /// Starts the workers; each has an instance of `denoiser` over the same weights.
+    pub fn new(plan: &Plan, denoiser: &dyn Denoiser, job: &Job, observer: &Arc<dyn Observer>) -> Self {
+        let batches = job.batches();
+        let workers = job.workers.clamp(1, batches.max(1));
+        let (send, done) = sync_channel(workers);
+        let next = Arc::new(AtomicUsize::new(0));
+        let plan = Arc::new(plan.clone());
+        let kernel_threads = tch::get_num_threads();
+        for _ in 0..workers {
+            let worker = Worker {
+                plan: Arc::clone(&plan),
+                denoiser: denoiser.share(),
+                job: job.clone(),
+                observer: Arc::clone(observer),
+                next: Arc::clone(&next),
+            };
+            let send = send.clone();
+            thread::spawn(move || {
+                tch::set_num_threads(kernel_threads); // a thread does not inherit it
+                worker.run(&send);
+            });
+        }
+        Self { done, early: BTreeMap::new(), at: 0, batches, cancelled: false }
     }
 
     /// Whether the observer broke the run off.
     pub fn cancelled(&self) -> bool {
         self.cancelled
     }
+}
 
-    fn run(&mut self, images: &[u64]) -> Result<Option<Batch>> {
-        let (spec, job) = (self.denoiser.spec(), self.job);
+impl Iterator for Batches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.cancelled || self.at >= self.batches {
+            return None;
+        }
+        let result = loop {
+            if let Some(result) = self.early.remove(&self.at) {
+                break result;
+            }
+            match self.done.recv() {
+                Ok((at, result)) => _ = self.early.insert(at, result),
+                // Only a panic ends a worker without a word: libtorch panics when memory runs out.
+                Err(_) => break Err(anyhow!("a worker died; is there enough memory? try a smaller --batch")),
+            }
+        };
+        self.at += 1;
+        match result {
+            Ok(Some(batch)) => Some(Ok(batch)),
+            Ok(None) => {
+                self.cancelled = true;
+                None
+            }
+            Err(error) => {
+                self.at = self.batches; // nothing comes after an error
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// One thread's share of the work.
+struct Worker {
+    plan: Arc<Plan>,
+    denoiser: Box<dyn Denoiser>,
+    job: Job,
+    observer: Arc<dyn Observer>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    /// Takes batch after batch until there are none, or nobody listens any more.
+    fn run(&self, send: &SyncSender<(usize, Result<Option<Batch>>)>) {
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            if at >= self.job.batches() {
+                return;
+            }
+            let result = self.batch(at);
+            let more = matches!(result, Ok(Some(_)));
+            if send.send((at, result)).is_err() || !more {
+                return;
+            }
+        }
+    }
+
+    fn batch(&self, at: usize) -> Result<Option<Batch>> {
+        let (spec, job) = (self.denoiser.spec(), &self.job);
+        let start = at * job.batch;
+        let images = &job.images[start..(start + job.batch).min(job.images.len())];
         let mut padded = images.to_vec();
         padded.resize(job.batch, images[images.len() - 1]);
         let noise = NoiseSource::new(job.seed);
@@ -78,32 +167,14 @@ impl<'a> Batches<'a> {
             spec.classes.map(|n| padded.iter().map(|&i| job.class_of(i, n)).collect()).unwrap_or_default();
         let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
         let x = draw(0) * self.plan.init_scale();
-        let outcome = execute(self.plan, x, self.denoiser, class.as_ref(), &mut draw, self.observer)?;
-        let Outcome::Done(x) = outcome else {
-            self.cancelled = true;
-            return Ok(None);
-        };
+        let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &*self.observer)?;
+        let Outcome::Done(x) = outcome else { return Ok(None) };
         let n = images.len();
         Ok(Some(Batch {
             images: images.to_vec(),
             classes: classes.into_iter().take(n).collect(),
             x: x.narrow(0, 0, n as i64).to_device(Device::Cpu),
         }))
-    }
-}
-
-impl Iterator for Batches<'_> {
-    type Item = Result<Batch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.cancelled || self.at >= self.job.images.len() {
-            return None;
-        }
-        let job = self.job;
-        let end = (self.at + job.batch).min(job.images.len());
-        let images = &job.images[self.at..end];
-        self.at = end;
-        self.run(images).transpose()
     }
 }
 

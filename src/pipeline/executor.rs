@@ -20,10 +20,11 @@ pub struct StepInfo<'a> {
     pub x: &'a Tensor,
 }
 
-/// Watches a run: progress, previews, recording, cancelling.
-pub trait Observer {
+/// Watches a run: progress, previews, recording, cancelling. Batches run side by side, so it is told of steps from
+/// several threads.
+pub trait Observer: Send + Sync {
     /// Called at the end of every step; `Break` ends the run.
-    fn step(&mut self, info: &StepInfo<'_>) -> ControlFlow<()>;
+    fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()>;
 }
 
 /// Watches nothing.
@@ -31,7 +32,7 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn step(&mut self, _: &StepInfo<'_>) -> ControlFlow<()> {
+    fn step(&self, _: &StepInfo<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -58,7 +59,7 @@ pub fn execute(
     denoiser: &dyn Denoiser,
     class: Option<&Tensor>,
     noise: &mut dyn FnMut(u32) -> Tensor,
-    observer: &mut dyn Observer,
+    observer: &dyn Observer,
 ) -> Result<Outcome> {
     let _no_grad = tch::no_grad_guard();
     let last_uses = plan.last_uses();

@@ -1,6 +1,6 @@
 //! All parameters of a network in one vector, so that the optimiser and the moving average are single passes.
 
-use fewstep_models::{Init, Params, Source};
+use fewstep_models::Params;
 use tch::{Kind, Tensor};
 
 /// A vector and the named pieces of it that the network uses.
@@ -38,19 +38,5 @@ impl Flat {
                 (name.clone(), view)
             })
             .collect()
-    }
-}
-
-/// Hands a network existing tensors by name.
-#[derive(Debug)]
-pub(super) struct Given<'a>(pub &'a Params);
-
-impl Source for Given<'_> {
-    fn tensor(&mut self, name: &str, shape: &[i64], _init: Init) -> Tensor {
-        let tensor = self.0.get(name).map(Tensor::shallow_clone);
-        tensor.filter(|t| t.size() == shape).unwrap_or_else(|| {
-            // The names and shapes come from the same network a moment ago.
-            unreachable!("`{name}` {shape:?} is not among the parameters")
-        })
     }
 }

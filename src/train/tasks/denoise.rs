@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fewstep_models::{Fresh, ModelSpec, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, to_safetensors};
+use fewstep_models::{
+    Fresh, Given, ModelSpec, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, to_safetensors,
+};
 use fewstep_samplers::{GridRule, Node};
 use tch::{Device, Kind, Tensor};
 
 use super::Task;
 use crate::output::{write_grid, write_whole};
-use crate::pipeline::{Batches, Job, Silent, quantise};
-use crate::train::{Training, flat::Given};
+use crate::pipeline::{Batches, Job, Observer, Silent, quantise};
+use crate::train::Training;
 
 /// Where on the path training images stand.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,13 +128,19 @@ impl Task for Denoise {
     fn snapshot(&self, ema: &Params, dir: &Path, about: &Training) -> Result<()> {
         self.finish(ema, dir, about)?;
         let _no_grad = tch::no_grad_guard();
-        let denoiser = NetDenoiser::new(self.build(ema), self.spec.clone(), Kind::Float);
+        let denoiser = NetDenoiser::new(self.net_config.clone(), clone(ema), self.spec.clone(), Kind::Float);
         let path = &self.spec.sample_path;
         let grid = GridRule::default_for(path).grid(path, 20, None, None, None)?;
         let plan = fewstep_samplers::solver("deis-tab2")?.plan(&grid)?;
-        let job = Job { seed: 0, images: (0..40).collect(), class: None, batch: 40, device: self.device };
-        let mut silent = Silent;
-        for batch in Batches::new(&plan, &denoiser, &job, &mut silent) {
+        let job = Job {
+            seed: 0,
+            images: (0..40).collect(),
+            class: None,
+            batch: 40,
+            workers: 1,
+            device: self.device,
+        };
+        for batch in Batches::new(&plan, &denoiser, &job, &(Arc::new(Silent) as Arc<dyn Observer>)) {
             write_grid(&dir.join("preview.png"), &quantise(&batch?.x), 10)?;
         }
         Ok(())
@@ -149,4 +158,8 @@ impl Task for Denoise {
         let file = unet.join("diffusion_pytorch_model.fp16.safetensors");
         write_whole(&file, &to_safetensors(ema, Kind::Half, &[("format", "pt")])?)
     }
+}
+
+fn clone(params: &Params) -> Params {
+    params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect()
 }
