@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use fewstep::train::tasks::{Denoise, Levels};
 use fewstep::train::{TrainConfig, train};
 use fewstep_eval::data::Split;
+use fewstep_models::{ModelFolder, UNet2dConfig};
 use tch::Device;
 
 fn data() -> Split {
@@ -20,7 +21,17 @@ fn data() -> Split {
 }
 
 fn config() -> TrainConfig {
-    TrainConfig { task: "edm".into(), steps: 12, batch: 8, lr: 1e-3, warmup: 3, ema: 0.9, clip: 1.0, seed: 4 }
+    TrainConfig {
+        task: "edm".into(),
+        steps: 12,
+        batch: 8,
+        lr: 1e-3,
+        warmup: 3,
+        ema: 0.9,
+        clip: 1.0,
+        seed: 4,
+        init: None,
+    }
 }
 
 /// libtorch has one random generator for the whole process, which a run seeds at every step: one run at a time.
@@ -85,4 +96,25 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let damaged = again(&config());
     assert!(damaged.contains("is damaged; delete it"), "{damaged}");
+}
+
+#[test]
+fn a_start_from_another_model_is_its_weights() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(first.path(), &[]);
+    let model = ModelFolder::open(first.path().to_str().unwrap()).unwrap();
+    let (spec, net) = common::tiny_spec();
+    let mut task = Denoise::new(spec.clone(), net.clone(), Levels::Uniform);
+    task.start_from(&model).unwrap();
+    // A run that is stopped at once, with a learning rate of next to nothing.
+    let still = TrainConfig { lr: 1e-12, ema: 0.0, init: Some("first".into()), ..config() };
+    let done = train(&mut task, &still, &data(), second.path(), Device::Cpu, &mut |_| ControlFlow::Break(()));
+    assert!(!done.unwrap());
+    let weights = |dir: &Path| fs::read(dir.join("unet/diffusion_pytorch_model.fp16.safetensors")).unwrap();
+    assert!(weights(first.path()) == weights(second.path()));
+
+    let other = UNet2dConfig { block_out_channels: vec![8, 24], ..net };
+    let error = Denoise::new(spec, other, Levels::Uniform).start_from(&model).unwrap_err().to_string();
+    assert!(error.contains("another network"), "{error}");
 }

@@ -52,6 +52,11 @@ impl NetDenoiser {
         Self { net, spec, params, kind }
     }
 
+    /// The weights by name.
+    pub fn into_params(self) -> Params {
+        self.params
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         self.params.values().map(Tensor::numel).sum()

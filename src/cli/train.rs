@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use fewstep_eval::data::{CLASS_NAMES, FashionMnist, Split};
-use fewstep_models::{ModelSpec, Prediction, TimeInput, UNet2dConfig, unet2d::SampleSize};
+use fewstep_eval::sha256_hex;
+use fewstep_models::{ModelFolder, ModelSpec, Prediction, TimeInput, UNet2dConfig, unet2d::SampleSize};
 use fewstep_samplers::Path;
 
 use super::Exit;
@@ -47,6 +48,9 @@ pub(super) struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Built-in model or folder to start from, in place of random weights
+    #[arg(long)]
+    init: Option<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
@@ -89,6 +93,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         args.batch,
         data.len()
     );
+    let init = args.init.as_ref().map(|name| ModelFolder::open(name)).transpose()?;
     let config = TrainConfig {
         task: args.task.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default(),
         steps: args.steps,
@@ -98,8 +103,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         ema: args.ema,
         clip: args.clip,
         seed: args.seed,
+        init: init.as_ref().map(|m| format!("{}@{}", m.name, &sha256_hex(m.weight_bytes())[..16])),
     };
-    let mut task = task(args.task, &data, args.seed)?;
+    let mut task = task(args.task, &data, args.seed, init.as_ref())?;
     let bar = super::bar(args.steps, "{prefix} {wide_bar} {pos}/{len} · loss {msg} · {eta} left");
     bar.set_prefix(config.task.clone());
     let complete = train(&mut *task, &config, &data, &args.output, device, &mut |progress| {
@@ -120,9 +126,36 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
 }
 
-fn task(name: TaskName, data: &Split, seed: u64) -> Result<Box<dyn Task + '_>> {
+fn task<'a>(
+    name: TaskName,
+    data: &'a Split,
+    seed: u64,
+    init: Option<&ModelFolder>,
+) -> Result<Box<dyn Task + 'a>> {
     let vp: Path = "vp-linear".parse()?;
-    let spec = |path: Path, sample_path: Path, prediction, time| ModelSpec {
+    let edm: Path = "edm".parse()?;
+    let (path, sample_path, prediction, time, levels) = match name {
+        TaskName::Edm => (
+            edm,
+            vp,
+            Prediction::Edm { sigma_data: 0.5 },
+            TimeInput::LogSigma { scale: 250.0 },
+            // Wider than the paper's, because a few-step sampler asks often at high noise.
+            Levels::LogNormal { mean: -1.0, std: 1.6 },
+        ),
+        TaskName::V => (vp.clone(), vp, Prediction::V, TimeInput::Scaled { scale: 999.0 }, Levels::Uniform),
+        TaskName::Flow => {
+            (Path::Flow, Path::Flow, Prediction::Flow, TimeInput::Scaled { scale: 1000.0 }, Levels::Uniform)
+        }
+        TaskName::Classifier => {
+            ensure!(
+                init.is_none(),
+                "--init starts diffusion and flow networks; the classifier starts at random"
+            );
+            return Ok(Box::new(Classify::new(data, seed)));
+        }
+    };
+    let spec = ModelSpec {
         version: 1,
         path,
         sample_path,
@@ -132,29 +165,11 @@ fn task(name: TaskName, data: &Split, seed: u64) -> Result<Box<dyn Task + '_>> {
         classes: Some(10),
         class_names: CLASS_NAMES.iter().map(ToString::to_string).collect(),
     };
-    Ok(match name {
-        TaskName::Edm => Box::new(Denoise::new(
-            spec(
-                "edm".parse()?,
-                vp,
-                Prediction::Edm { sigma_data: 0.5 },
-                TimeInput::LogSigma { scale: 250.0 },
-            ),
-            network(),
-            Levels::LogNormal { mean: -1.0, std: 1.6 },
-        )),
-        TaskName::V => Box::new(Denoise::new(
-            spec(vp.clone(), vp, Prediction::V, TimeInput::Scaled { scale: 999.0 }),
-            network(),
-            Levels::Uniform,
-        )),
-        TaskName::Flow => Box::new(Denoise::new(
-            spec(Path::Flow, Path::Flow, Prediction::Flow, TimeInput::Scaled { scale: 1000.0 }),
-            network(),
-            Levels::Uniform,
-        )),
-        TaskName::Classifier => Box::new(Classify::new(data, seed)),
-    })
+    let mut task = Denoise::new(spec, network(), levels);
+    if let Some(model) = init {
+        task.start_from(model)?;
+    }
+    Ok(Box::new(task))
 }
 
 /// The built-in UNet: small enough to be trained on two cores in about two hours.

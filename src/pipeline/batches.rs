@@ -62,7 +62,7 @@ pub struct Batches {
     done: Receiver<(usize, Result<Option<Batch>>)>,
     early: BTreeMap<usize, Result<Option<Batch>>>,
     at: usize,
-    batches: usize,
+    count: usize,
     cancelled: bool,
 }
 
@@ -89,7 +89,7 @@ impl Batches {
                 worker.run(&send);
             });
         }
-        Self { done, early: BTreeMap::new(), at: 0, batches, cancelled: false }
+        Self { done, early: BTreeMap::new(), at: 0, count: batches, cancelled: false }
     }
 
     /// Whether the observer broke the run off.
@@ -102,7 +102,7 @@ impl Iterator for Batches {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.cancelled || self.at >= self.batches {
+        if self.cancelled || self.at >= self.count {
             return None;
         }
         let result = loop {
@@ -123,7 +123,7 @@ impl Iterator for Batches {
                 None
             }
             Err(error) => {
-                self.at = self.batches; // nothing comes after an error
+                self.at = self.count; // nothing comes after an error
                 Some(Err(error))
             }
         }

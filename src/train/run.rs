@@ -39,6 +39,9 @@ pub struct TrainConfig {
     pub clip: f64,
     /// Seed of everything random.
     pub seed: u64,
+    /// Model that the weights start from, with a part of its hash; `None` for a random start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
 }
 
 /// What a model's folder says of its training, in `training.json`.

@@ -33,9 +33,7 @@ pub(crate) const ENTRY_TAB2: Entry =
     entry("deis-tab2", "DEIS with eps quadratic in t", 3, |_| Ok(Box::new(DeisTab::<2>)));
 /// Registry entry of degree 3.
 pub(crate) const ENTRY_TAB3: Entry =
-    entry("deis-tab3", "DEIS with eps cubic in t; the best known below ten evaluations", 4, |_| {
-        Ok(Box::new(DeisTab::<3>))
-    });
+    entry("deis-tab3", "DEIS with eps cubic in t", 4, |_| Ok(Box::new(DeisTab::<3>)));
 
 /// Most points of the interpolating polynomial.
 const POINTS: usize = 4;

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fewstep_models::{
-    Fresh, Given, ModelSpec, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, to_safetensors,
+    Fresh, Given, ModelFolder, ModelSpec, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, to_safetensors,
 };
 use fewstep_samplers::{GridRule, Node};
 use tch::{Device, Kind, Tensor};
@@ -62,6 +62,7 @@ pub struct Denoise {
     spec: ModelSpec,
     net_config: UNet2dConfig,
     levels: Levels,
+    start: Option<Params>,
     net: Option<UNet2d>,
     device: Device,
 }
@@ -69,7 +70,21 @@ pub struct Denoise {
 impl Denoise {
     /// `spec` and `net_config` are written beside the weights, so that the result can be loaded as a model folder.
     pub fn new(spec: ModelSpec, net_config: UNet2dConfig, levels: Levels) -> Self {
-        Self { spec, net_config, levels, net: None, device: Device::Cpu }
+        Self { spec, net_config, levels, start: None, net: None, device: Device::Cpu }
+    }
+
+    /// Starts from the weights of `model` in place of random ones.
+    ///
+    /// # Errors
+    /// If the model has another network, or its weights are damaged.
+    pub fn start_from(&mut self, model: &ModelFolder) -> Result<()> {
+        ensure!(
+            model.config == self.net_config,
+            "`{}` has another network than the one to be trained; start from one that this command made",
+            model.name
+        );
+        self.start = Some(model.load(Device::Cpu, Kind::Float)?.into_params());
+        Ok(())
     }
 
     fn build(&self, params: &Params) -> UNet2d {
@@ -87,6 +102,9 @@ impl Denoise {
 impl Task for Denoise {
     fn init(&mut self, device: Device) -> Params {
         self.device = device;
+        if let Some(start) = &self.start {
+            return start.iter().map(|(name, t)| (name.clone(), t.to_device(device))).collect();
+        }
         let fresh = RefCell::new(Fresh::new(device));
         let _ = UNet2d::new(&Scope::root(&fresh), self.net_config.clone());
         fresh.into_inner().into_params()
