@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - [`pipeline`]: runs a plan on tensors, batch by batch;
-//! - [`bench`]: measures plans cell by cell, and keeps the record;
+//! - [`mod@bench`]: measures plans cell by cell, and keeps the record;
 //! - [`train`]: makes the built-in models;
 //! - [`output`]: pictures and files;
 //! - [`cli`]: one file a verb; the only place that reads arguments and prints.
