@@ -8,7 +8,9 @@
     reason = "some crates forbid reading the environment; a build script is told everything through it"
 )]
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    // Not `rerun-if-changed`: seen from the crates that share this file it names one that is not there, and cargo
+    // would run it, and build them, every time.
+    println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
     // Absent under `--features tch/doc-only`, where nothing is linked.
     if let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath={lib}");

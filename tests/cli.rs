@@ -160,6 +160,16 @@ fn damaged_models_are_refused_with_everything_that_is_wrong() {
     info(&["config.json"]);
 }
 
+/// Runs the program where no file may grow beyond `kib`.
+fn limited(args: &str, kib: u32) -> Output {
+    Command::new("bash")
+        .arg("-c")
+        .arg(format!("trap '' XFSZ; ulimit -f {kib}; exec '{}' {args}", env!("CARGO_BIN_EXE_fewstep")))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
 /// A file-size limit stands in for a full disk: the same failing write, without root.
 #[test]
 fn a_full_disk_loses_nothing() {
@@ -181,17 +191,16 @@ fn a_full_disk_loses_nothing() {
         &out,
     ];
     assert!(run(&bench).status.success());
+    // A manifest that outgrows the limit while the workers are still busy: one message, and no crash on the way out.
+    let many = limited(&format!("generate -m '{model}' -s 0-63 --batch 2 --steps 3 -o '{out}/pictures'"), 2);
+    let stderr = String::from_utf8_lossy(&many.stderr);
+    assert_eq!(many.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("cannot write `") && stderr.contains("manifest.jsonl"), "{stderr}");
+    assert!(Path::new(&out).join("pictures/000000.png").exists(), "the first pictures are there");
+
     let before = fs::read(Path::new(&out).join("report.json")).unwrap();
-    let limited = Command::new("bash")
-        .arg("-c")
-        .arg(format!(
-            "trap '' XFSZ; ulimit -f 1; exec '{}' {} --resume",
-            env!("CARGO_BIN_EXE_fewstep"),
-            bench.map(|a| if a == "2" { "2,3".to_owned() } else { format!("'{a}'") }).join(" ")
-        ))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let more = bench.map(|a| if a == "2" { "2,3".to_owned() } else { format!("'{a}'") }).join(" ");
+    let limited = limited(&format!("{more} --resume"), 1);
     let stderr = String::from_utf8_lossy(&limited.stderr);
     assert_eq!(limited.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("cannot write `") && stderr.contains("report.json"), "{stderr}");

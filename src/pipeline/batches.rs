@@ -1,17 +1,19 @@
 //! Generation as an iterator of batches; whoever consumes it (PNG writer, metrics) decides what to keep.
 
 use std::collections::BTreeMap;
+use std::mem;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Result, anyhow};
 use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
 use tch::{Device, Kind, Tensor};
 
-use super::executor::{Observer, Outcome, execute};
+use super::executor::{Observer, Outcome, StepInfo, execute};
 use super::noise::NoiseSource;
 
 /// What to generate.
@@ -59,7 +61,9 @@ pub struct Batch {
 /// consumer. Ends early when the observer cancels; see [`Batches::cancelled`].
 #[derive(Debug)]
 pub struct Batches {
-    done: Receiver<(usize, Result<Option<Batch>>)>,
+    done: Receiver<Finished>,
+    stop: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
     early: BTreeMap<usize, Result<Option<Batch>>>,
     at: usize,
     count: usize,
@@ -75,21 +79,24 @@ impl Batches {
         let next = Arc::new(AtomicUsize::new(0));
         let plan = Arc::new(plan.clone());
         let kernel_threads = tch::get_num_threads();
-        for _ in 0..workers {
+        let stop = Arc::new(AtomicBool::new(false));
+        let start = |_| {
             let worker = Worker {
                 plan: Arc::clone(&plan),
                 denoiser: denoiser.share(),
                 job: job.clone(),
                 observer: Arc::clone(observer),
+                stop: Arc::clone(&stop),
                 next: Arc::clone(&next),
             };
             let send = send.clone();
             thread::spawn(move || {
                 tch::set_num_threads(kernel_threads); // a thread does not inherit it
                 worker.run(&send);
-            });
-        }
-        Self { done, early: BTreeMap::new(), at: 0, count: batches, cancelled: false }
+            })
+        };
+        let workers = (0..workers).map(start).collect();
+        Self { done, stop, workers, early: BTreeMap::new(), at: 0, count: batches, cancelled: false }
     }
 
     /// Whether the observer broke the run off.
@@ -130,21 +137,49 @@ impl Iterator for Batches {
     }
 }
 
+/// A consumer that gives up, on a full disk for instance, must not leave threads behind: the process would tear libtorch
+/// down under them.
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while self.done.recv().is_ok() {} // until the last worker hangs up
+        for worker in mem::take(&mut self.workers) {
+            let _ = worker.join(); // a panic of a worker was reported by `next`
+        }
+    }
+}
+
+/// Number of a batch, and what came of it: nothing if it was cancelled.
+type Finished = (usize, Result<Option<Batch>>);
+
+/// Passes steps on, and breaks the run off when nobody waits for it any more.
+struct Stoppable<'a> {
+    observer: &'a dyn Observer,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for Stoppable<'_> {
+    fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()> {
+        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { self.observer.step(info) }
+    }
+}
+
 /// One thread's share of the work.
 struct Worker {
     plan: Arc<Plan>,
     denoiser: Box<dyn Denoiser>,
     job: Job,
     observer: Arc<dyn Observer>,
+    stop: Arc<AtomicBool>,
     next: Arc<AtomicUsize>,
 }
 
 impl Worker {
     /// Takes batch after batch until there are none, or nobody listens any more.
-    fn run(&self, send: &SyncSender<(usize, Result<Option<Batch>>)>) {
+    fn run(&self, send: &SyncSender<Finished>) {
         loop {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
-            if at >= self.job.batches() {
+            if at >= self.job.batches() || self.stop.load(Ordering::Relaxed) {
                 return;
             }
             let result = self.batch(at);
@@ -167,7 +202,8 @@ impl Worker {
             spec.classes.map(|n| padded.iter().map(|&i| job.class_of(i, n)).collect()).unwrap_or_default();
         let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
         let x = draw(0) * self.plan.init_scale();
-        let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &*self.observer)?;
+        let observer = Stoppable { observer: &*self.observer, stop: &self.stop };
+        let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)?;
         let Outcome::Done(x) = outcome else { return Ok(None) };
         let n = images.len();
         Ok(Some(Batch {
