@@ -49,9 +49,8 @@ impl ModelArgs {
     pub(super) fn load(&self, folder: &ModelFolder) -> Result<(NetDenoiser, Device, usize)> {
         let device = self.device.resolve()?;
         let threads = super::set_threads(self.threads)?;
-        // On a CPU, one batch a core beats one batch on all cores: measured, 2.2 against 2.4 ms an image on two idle
-        // cores, and 7 times faster on busy ones, where the threads of one kernel wait for each other. It also makes
-        // a picture independent of the thread count. A GPU is one worker.
+        // On a CPU, one batch a core beats one batch on all cores, by far where the cores are busy otherwise (figures in
+        // docs/architecture.md). It also makes a picture independent of the thread count. A GPU is one worker.
         let workers = if device == Device::Cpu { threads } else { 1 };
         if device == Device::Cpu {
             tch::set_num_threads(1);
