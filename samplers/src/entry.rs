@@ -12,11 +12,13 @@ pub type Build = fn(&mut Params) -> Result<Box<dyn Solver>>;
 pub struct Entry {
     /// The name in specifications.
     pub name: &'static str,
+    /// The family it belongs to, as a heading in tables.
+    pub family: &'static str,
     /// One line for help texts.
     pub summary: &'static str,
     /// Parameters with defaults and ranges, one line for help texts; empty when it takes none.
     pub params: &'static str,
-    /// Order of convergence of the deterministic form with default parameters.
+    /// Order of convergence with default parameters; of a stochastic method, that of its deterministic limit.
     pub order: u32,
     /// Network evaluations per full step.
     pub evals_per_step: u32,

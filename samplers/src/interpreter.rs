@@ -1,6 +1,6 @@
 //! Runs plans on plain `f64` vectors: the reference executor, for tests and toy models.
 
-use crate::{Error, Node, Op, Plan, Pred, Result};
+use crate::{Error, Node, NoiseKey, Op, Plan, Pred, Result};
 
 /// Something that predicts; the counterpart of a network.
 pub trait Model {
@@ -10,7 +10,7 @@ pub trait Model {
 
 /// Runs `plan` from the state `start` at its first node and returns the output.
 ///
-/// `noise(draw)` gives standard normal numbers for one stream, of the same length as `start`. `hook(step, node, x)`
+/// `noise(key)` gives the standard normal numbers that an op asks for, of the same length as `start`. `hook(step, node, x)`
 /// sees the state at the end of each step and may overwrite it.
 ///
 /// # Errors
@@ -19,7 +19,7 @@ pub fn run(
     plan: &Plan,
     model: &(impl Model + ?Sized),
     start: Vec<f64>,
-    mut noise: impl FnMut(u32) -> Vec<f64>,
+    mut noise: impl FnMut(NoiseKey) -> Vec<f64>,
     mut hook: impl FnMut(usize, &Node, &mut Vec<f64>),
 ) -> Result<Vec<f64>> {
     plan.validate()?;
@@ -45,7 +45,11 @@ pub fn run(
                 }
                 slots[out.index()] = sum;
             }
-            Op::Noise { out, draw } => slots[out.index()] = check("the noise", noise(*draw))?,
+            Op::Noise { out, draw } => slots[out.index()] = check("the noise", noise(NoiseKey::Draw(*draw)))?,
+            Op::Brownian { out, from, to } => {
+                let key = NoiseKey::Brownian { from: *from, to: *to };
+                slots[out.index()] = check("the noise", noise(key))?;
+            }
             Op::EndStep { step, x, node } => {
                 let mut state = std::mem::take(&mut slots[x.index()]);
                 hook(*step, &plan.nodes[*node], &mut state);

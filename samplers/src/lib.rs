@@ -46,7 +46,7 @@ pub use error::{Error, Result};
 pub use grid::{End, Grid, GridRule};
 pub use node::Node;
 pub use path::{BetaTable, Betas, Path};
-pub use plan::{Op, Plan, PlanBuilder, Pred, Slot};
+pub use plan::{NoiseKey, Op, Plan, PlanBuilder, Pred, Slot};
 pub use registry::{registry, solver};
 pub use solvers::Solver;
 pub use spec::Params;

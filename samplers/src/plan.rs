@@ -43,6 +43,20 @@ pub enum Pred {
     Flow,
 }
 
+/// Which standard normal noise an op asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoiseKey {
+    /// The stream of this number, independent of everything else.
+    Draw(u32),
+    /// The normalised increment of the image's Brownian path between two clock values; see [`Op::Brownian`].
+    Brownian {
+        /// Clock at the noisier end.
+        from: f64,
+        /// Clock at the cleaner end.
+        to: f64,
+    },
+}
+
 /// One operation of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
@@ -72,6 +86,18 @@ pub enum Op {
         /// Number of the random stream, from 1; stream 0 made the initial state.
         draw: u32,
     },
+    /// A normalised increment of the image's own Brownian path `W`: `out = (W(to) - W(from)) / sqrt(to - from)`.
+    ///
+    /// The clock of `W` is the signal-to-noise ratio `(alpha / sigma)^2`, so that a finer grid sees the same path in
+    /// more detail.
+    Brownian {
+        /// Where the noise goes.
+        out: Slot,
+        /// Clock at the noisier end, 0 or more.
+        from: f64,
+        /// Clock at the cleaner end, above `from` and finite.
+        to: f64,
+    },
     /// A step of the grid is complete: `x` is the state at `nodes[node]`. An observer may look at it or replace it.
     EndStep {
         /// Number of the step, from 0.
@@ -88,7 +114,10 @@ impl Op {
     #[must_use]
     pub fn writes(&self) -> Option<Slot> {
         match self {
-            Self::Eval { out, .. } | Self::Lin { out, .. } | Self::Noise { out, .. } => Some(*out),
+            Self::Eval { out, .. }
+            | Self::Lin { out, .. }
+            | Self::Noise { out, .. }
+            | Self::Brownian { out, .. } => Some(*out),
             Self::EndStep { .. } => None,
         }
     }
@@ -98,7 +127,7 @@ impl Op {
         let (one, terms) = match self {
             Self::Eval { x, .. } | Self::EndStep { x, .. } => (Some(*x), &[][..]),
             Self::Lin { terms, .. } => (None, &terms[..]),
-            Self::Noise { .. } => (None, &[][..]),
+            Self::Noise { .. } | Self::Brownian { .. } => (None, &[][..]),
         };
         one.into_iter().chain(terms.iter().map(|(_, slot)| *slot))
     }
@@ -145,10 +174,10 @@ impl Plan {
         1 + self.ops.iter().filter(|op| op.writes().is_some()).count()
     }
 
-    /// Number of noise draws after the initial one; 0 for a deterministic plan.
+    /// Number of noise tensors after the initial one; 0 for a deterministic plan.
     #[must_use]
     pub fn draws(&self) -> usize {
-        self.ops.iter().filter(|op| matches!(op, Op::Noise { .. })).count()
+        self.ops.iter().filter(|op| matches!(op, Op::Noise { .. } | Op::Brownian { .. })).count()
     }
 
     /// The standard deviation of the initial state: slot 0 starts as this times standard normal noise.

@@ -189,7 +189,12 @@ fn deviation_of_stochastic_ddim() {
         let p = plan(spec, &g);
         assert_eq!(p.draws(), draws, "{spec}: no noise in the last step");
         let axis = |k: u32, size: f64| (0..9).map(|i| if i == k { size } else { 0.0 }).collect::<Vec<f64>>();
-        let out = interpreter::run(&p, &data, axis(0, 80.0), |k| axis(k, 1.0), |_, _, _| {}).unwrap();
+        let mut k = 0;
+        let noise = |_| {
+            k += 1;
+            axis(k, 1.0)
+        };
+        let out = interpreter::run(&p, &data, axis(0, 80.0), noise, |_, _, _| {}).unwrap();
         let deviation = out.iter().map(|c| c * c).sum::<f64>().sqrt();
         close(deviation, want, 1e-12, spec);
     }

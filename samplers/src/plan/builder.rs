@@ -79,6 +79,19 @@ impl PlanBuilder {
         out
     }
 
+    /// Draws the normalised increment of the Brownian path between two nodes, the noise of a stochastic solver's step.
+    /// With more steps the same picture is refined, which fresh noise would not give.
+    pub fn brownian(&mut self, from: &Node, to: &Node) -> Slot {
+        let out = self.fresh();
+        let clock = |node: &Node| (node.alpha / node.sigma).powi(2);
+        let (from, to) = (clock(from), clock(to));
+        if !(from.is_finite() && to.is_finite()) {
+            self.fail(to);
+        }
+        self.plan.ops.push(Op::Brownian { out, from, to });
+        out
+    }
+
     /// Ends the current step with the state `x` at the next grid node.
     pub fn end_step(&mut self, x: Slot) {
         self.plan.ops.push(Op::EndStep { step: self.next_step, x, node: self.next_step + 1 });

@@ -50,6 +50,9 @@ impl Plan {
                 Op::Noise { out, draw } => {
                     let _ = writeln!(body, "        s{} = noise {draw}", out.0);
                 }
+                Op::Brownian { out, from, to } => {
+                    let _ = writeln!(body, "        s{} = brownian {}..{}", out.0, short(*from), short(*to));
+                }
                 Op::EndStep { step, node, .. } => {
                     self.push_row(&mut text, &(step + 1).to_string(), *node, nfe);
                     text.push_str(&body);

@@ -152,6 +152,11 @@ impl Plan {
                     return Err(format!("draws noise from stream {draw} a second time; use a new stream"));
                 }
             }
+            Op::Brownian { from, to, .. } => {
+                if !(*from >= 0.0 && to > from && to.is_finite()) {
+                    return Err(format!("draws Brownian noise from {from} to {to}; give 0 <= from < to"));
+                }
+            }
             Op::EndStep { step, node, .. } => {
                 at(*node)?;
                 if step != ended {

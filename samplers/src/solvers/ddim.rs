@@ -7,6 +7,7 @@ use crate::{Entry, Grid, Node, Plan, PlanBuilder, Pred, Result};
 /// Registry entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "ddim",
+    family: "DDIM",
     summary: "exact for a constant prediction; eta=1 is ancestral sampling",
     params: "eta=0 (share of ancestral noise, 0 to 1)",
     order: 1,
@@ -69,7 +70,7 @@ impl Solver for Ddim {
             let x0 = b.eval(x, i, Pred::X0);
             let s = self.noise(from, to);
             x = if s > 0.0 {
-                let z = b.noise();
+                let z = b.brownian(from, to);
                 let keep = ((to.sigma - s) * (to.sigma + s)).max(0.0).sqrt() / from.sigma;
                 b.lin(&[(keep, x), (to.alpha - from.alpha * keep, x0), (s, z)])
             } else {

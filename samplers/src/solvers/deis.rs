@@ -10,6 +10,7 @@ const REFERENCE: &str = "Zhang and Chen 2023, arXiv 2204.13902, eq. 14 and 15 (t
 const fn entry(name: &'static str, summary: &'static str, order: u32, build: crate::entry::Build) -> Entry {
     Entry {
         name,
+        family: "DEIS",
         summary,
         params: "",
         order,

@@ -8,6 +8,7 @@ use crate::{Entry, Grid, Node, Plan, PlanBuilder, Pred, Result, Slot};
 /// Registry entry.
 pub(crate) const ENTRY_2M: Entry = Entry {
     name: "dpmpp-2m",
+    family: "DPM-Solver++",
     summary: "DPM-Solver++(2M): exponential two-step method on x0, linear in lambda",
     params: "type=midpoint (or heun), lower_order_final=auto (below 10 steps; or true, false)",
     order: 2,

@@ -7,6 +7,7 @@ use crate::{Entry, Grid, Plan, PlanBuilder, Result};
 /// Registry entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "euler",
+    family: "Runge-Kutta",
     summary: "explicit Euler on the probability-flow equation; the same numbers as ddim",
     params: "",
     order: 1,

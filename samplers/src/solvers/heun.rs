@@ -10,6 +10,7 @@ use crate::{Entry, Grid, Node, Plan, PlanBuilder, Result, Slot};
 /// Registry entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "heun",
+    family: "Runge-Kutta",
     summary: "Heun's method of EDM; s_churn>0 adds noise before each step",
     params: "s_churn=0 (0 or more), s_min=0, s_max=inf (noise levels with churn), s_noise=1 (0 to 2)",
     order: 2,

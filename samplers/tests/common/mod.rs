@@ -35,7 +35,7 @@ pub(crate) fn plan(spec: &str, grid: &Grid) -> Plan {
 
 /// Runs a plan that draws no noise.
 pub(crate) fn run_ode(plan: &Plan, model: &impl Model, start: Vec<f64>) -> Vec<f64> {
-    interpreter::run(plan, model, start, |draw| panic!("drew noise {draw}"), |_, _, _| {}).unwrap()
+    interpreter::run(plan, model, start, |draw| panic!("drew noise {draw:?}"), |_, _, _| {}).unwrap()
 }
 
 /// Output over input for normal data with deviation one half, which makes every solver linear.
