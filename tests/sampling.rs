@@ -146,6 +146,24 @@ fn a_model_can_be_driven_along_another_path() {
     assert!(worst < 1e-4, "paths differ by {worst:e}");
 }
 
+/// The noise of a stochastic solver is keyed by interval: more steps draw the same picture more exactly.
+#[test]
+fn more_steps_refine_a_stochastic_picture() {
+    let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
+    let picture = |seed: u64, steps: usize| {
+        let job = Job { seed, images: vec![3], class: None, batch: 1, workers: 1, device: Device::Cpu };
+        let x = Batches::new(&plan("ddim:eta=1", steps), &exact, &job, &silent()).next().unwrap().unwrap().x;
+        Vec::<f32>::try_from(x.view(-1)).unwrap()
+    };
+    let distance = |a: &[f32], b: &[f32]| {
+        (a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64).sqrt()
+    };
+    let fine = picture(0, 1024);
+    let errors = [16, 64, 256].map(|n| distance(&picture(0, n), &fine));
+    assert!(errors[0] > 1.8 * errors[1] && errors[1] > 1.8 * errors[2], "{errors:?}");
+    assert!(errors[2] < 0.1 * distance(&picture(1, 256), &fine), "{errors:?}");
+}
+
 #[test]
 fn a_result_that_is_not_finite_is_an_error() {
     #[derive(Debug)]

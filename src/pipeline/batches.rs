@@ -10,9 +10,10 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Result, anyhow};
 use fewstep_models::Denoiser;
-use fewstep_samplers::Plan;
+use fewstep_samplers::{NoiseKey, Plan};
 use tch::{Device, Kind, Tensor};
 
+use super::brownian::Brownian;
 use super::executor::{Observer, Outcome, StepInfo, execute};
 use super::noise::NoiseSource;
 
@@ -197,11 +198,21 @@ impl Worker {
         let mut padded = images.to_vec();
         padded.resize(job.batch, images[images.len() - 1]);
         let noise = NoiseSource::new(job.seed);
-        let mut draw = |n: u32| noise.batch(&padded, n, &spec.shape).to_device(job.device);
+        let size = spec.shape.iter().product::<i64>() as usize;
+        let mut path = Brownian::new(noise, &padded, size);
+        let mut draw = |key: NoiseKey| {
+            let values = match key {
+                NoiseKey::Draw(n) => noise.batch(&padded, n, size),
+                NoiseKey::Brownian { from, to } => path.increment(from, to),
+            };
+            let mut shape = vec![job.batch as i64];
+            shape.extend_from_slice(&spec.shape);
+            Tensor::from_slice(&values).view(shape.as_slice()).to_device(job.device)
+        };
         let classes: Vec<i64> =
             spec.classes.map(|n| padded.iter().map(|&i| job.class_of(i, n)).collect()).unwrap_or_default();
         let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
-        let x = draw(0) * self.plan.init_scale();
+        let x = draw(NoiseKey::Draw(0)) * self.plan.init_scale();
         let observer = Stoppable { observer: &*self.observer, stop: &self.stop };
         let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)?;
         let Outcome::Done(x) = outcome else { return Ok(None) };

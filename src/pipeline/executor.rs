@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, bail};
 use fewstep_models::Denoiser;
-use fewstep_samplers::{Node, Op, Plan, Slot};
+use fewstep_samplers::{Node, NoiseKey, Op, Plan, Slot};
 use tch::Tensor;
 
 /// What an observer is told at the end of a step.
@@ -49,7 +49,7 @@ pub enum Outcome {
 /// Executes `plan` from the state `x` (noise times [`Plan::init_scale`]).
 ///
 /// # Shapes
-/// `x: [b, c, h, w]` f32, `class: [b]` i64 or none; `noise(draw)` gives a tensor like `x`
+/// `x: [b, c, h, w]` f32, `class: [b]` i64 or none; `noise(key)` gives a tensor like `x`
 ///
 /// # Errors
 /// If the denoiser refuses its input, or the result is not finite.
@@ -58,7 +58,7 @@ pub fn execute(
     x: Tensor,
     denoiser: &dyn Denoiser,
     class: Option<&Tensor>,
-    noise: &mut dyn FnMut(u32) -> Tensor,
+    noise: &mut dyn FnMut(NoiseKey) -> Tensor,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let _no_grad = tch::no_grad_guard();
@@ -77,7 +77,11 @@ pub fn execute(
                 write(&mut slots, *out, value);
             }
             Op::Noise { out, draw } => {
-                let value = noise(*draw);
+                let value = noise(NoiseKey::Draw(*draw));
+                write(&mut slots, *out, value);
+            }
+            Op::Brownian { out, from, to } => {
+                let value = noise(NoiseKey::Brownian { from: *from, to: *to });
                 write(&mut slots, *out, value);
             }
             Op::EndStep { x, node, .. } => {
