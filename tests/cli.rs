@@ -1,12 +1,12 @@
 //! The program as a person meets it: exit codes, messages, and what is left after trouble.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
 mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,13 @@ fn refuses(args: &[&str], says: &[&str]) {
     for part in says {
         assert!(stderr.contains(part), "{args:?} does not say `{part}`: {stderr}");
     }
+}
+
+/// Ctrl-C: the program must end in order, with its own exit code.
+fn interrupt(child: &mut Child) {
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 fn model() -> (TempDir, String) {
@@ -249,10 +256,7 @@ fn an_interrupted_bench_keeps_its_cells_and_resumes() {
         assert!(start.elapsed() < Duration::from_mins(2), "the first cell never came");
         sleep(Duration::from_millis(20));
     }
-    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(signal.success());
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130));
+    interrupt(&mut child);
     assert_eq!(cells(), 1, "the finished cell is kept, the broken one is not there");
     assert!(Path::new(&out).join("report.html").exists(), "what is there can be read");
 
@@ -271,6 +275,40 @@ fn an_interrupted_bench_keeps_its_cells_and_resumes() {
     other[8] = "40".into();
     other.push("--resume".into());
     refuses(&other.iter().map(String::as_str).collect::<Vec<_>>(), &["another run", "sample counts"]);
+}
+
+#[test]
+fn an_interrupted_training_keeps_its_state_and_goes_on() {
+    let data = Path::new("data/fashion-mnist");
+    if !data.exists() {
+        eprintln!("SKIPPED: no {}; `make data` fetches it", data.display());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let args =
+        ["train", "edm", "--batch", "2", "--steps", "100000", "--threads", "1", "-o", out.to_str().unwrap()];
+    let step = || -> u64 {
+        let log = fs::read_to_string(out.join("log.jsonl")).unwrap_or_default();
+        let last = log.lines().last().unwrap_or("{}");
+        serde_json::from_str::<Value>(last).map_or(0, |v| v["step"].as_u64().unwrap_or(0))
+    };
+    let mut reached = 0;
+    for _ in 0..2 {
+        let mut child = fewstep().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        while step() <= reached {
+            assert!(start.elapsed() < Duration::from_mins(2), "no step after step {reached}");
+            sleep(Duration::from_millis(20));
+        }
+        interrupt(&mut child);
+        // Without its checkpoint the second run would begin at 1 again.
+        assert!(out.join("checkpoint.safetensors").exists());
+        let done: Value =
+            serde_json::from_str(&fs::read_to_string(out.join("training.json")).unwrap()).unwrap();
+        assert!(done["done"].as_u64().unwrap() > reached, "{done}");
+        reached = step();
+    }
 }
 
 #[test]

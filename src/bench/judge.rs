@@ -37,7 +37,7 @@ pub struct Measured {
 }
 
 /// Images that a report shows of each cell.
-pub(super) const SHOWN: i64 = 4;
+pub(super) const SHOWN: i64 = 10;
 
 impl Judge {
     /// Loads what ships with the program.

@@ -75,7 +75,7 @@ impl Record {
     /// # Errors
     /// If the file cannot be written.
     pub fn keep_shown(&self, plan_hash: &str, shown: &Tensor) -> Result<()> {
-        write_grid(&self.thumb(plan_hash), shown, 2)
+        write_grid(&self.thumb(plan_hash), shown, 5)
     }
 
     /// Writes `report.json`.

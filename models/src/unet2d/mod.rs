@@ -25,6 +25,21 @@ struct Level<R> {
     resample: Option<R>,
 }
 
+impl<R> Level<R> {
+    fn empty() -> Self {
+        Self { resnets: vec![], attentions: vec![], resample: None }
+    }
+
+    /// Adds residual block number `j`, and its attention if the level has any.
+    fn push(&mut self, scope: &Scope<'_>, cfg: &UNet2dConfig, j: i64, cin: i64, cout: i64, attn: bool) {
+        self.resnets.push(Resnet::new(&scope.at(format!("resnets.{j}")), cfg, cin, cout, 1.0));
+        if attn {
+            let (scope, groups) = (scope.at(format!("attentions.{j}")), Some(cfg.norm_num_groups));
+            self.attentions.push(Attention::new(&scope, cfg, cout, groups, 1.0));
+        }
+    }
+}
+
 /// The network; see [`UNet2dConfig`] for its make-up.
 #[derive(Debug)]
 pub struct UNet2d {
@@ -160,20 +175,10 @@ fn down_level(scope: &Scope<'_>, cfg: &UNet2dConfig, i: usize) -> Level<Downsamp
     let width = &cfg.block_out_channels;
     let (cin, cout) = (width[i.saturating_sub(1)], width[i]);
     let attn = cfg.down_block_types[i] == "AttnDownBlock2D";
-    let mut level = Level { resnets: vec![], attentions: vec![], resample: None };
+    let mut level = Level::empty();
     for j in 0..cfg.layers_per_block {
         let from = if j == 0 { cin } else { cout };
-        level.resnets.push(Resnet::new(&scope.at(format!("resnets.{j}")), cfg, from, cout, 1.0));
-        if attn {
-            let groups = Some(cfg.norm_num_groups);
-            level.attentions.push(Attention::new(
-                &scope.at(format!("attentions.{j}")),
-                cfg,
-                cout,
-                groups,
-                1.0,
-            ));
-        }
+        level.push(scope, cfg, j, from, cout, attn);
     }
     if i + 1 < width.len() {
         level.resample = Some(Downsample::new(&scope.at("downsamplers.0"), cout, cfg.downsample_padding));
@@ -204,22 +209,12 @@ fn up_level(scope: &Scope<'_>, cfg: &UNet2dConfig, i: usize) -> Level<Upsample> 
     let last = reversed.len() - 1;
     let (cout, before, mirror) = (reversed[i], reversed[i.saturating_sub(1)], reversed[(i + 1).min(last)]);
     let attn = cfg.up_block_types[i] == "AttnUpBlock2D";
-    let mut level = Level { resnets: vec![], attentions: vec![], resample: None };
+    let mut level = Level::empty();
     for j in 0..=cfg.layers_per_block {
         // The last block of a level meets the skip that its mirror level took in, not one that it made.
         let skip = if j == cfg.layers_per_block { mirror } else { cout };
         let from = if j == 0 { before } else { cout };
-        level.resnets.push(Resnet::new(&scope.at(format!("resnets.{j}")), cfg, from + skip, cout, 1.0));
-        if attn {
-            let groups = Some(cfg.norm_num_groups);
-            level.attentions.push(Attention::new(
-                &scope.at(format!("attentions.{j}")),
-                cfg,
-                cout,
-                groups,
-                1.0,
-            ));
-        }
+        level.push(scope, cfg, j, from + skip, cout, attn);
     }
     if i < last {
         level.resample = Some(Upsample::new(&scope.at("upsamplers.0"), cout));
