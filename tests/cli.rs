@@ -130,7 +130,7 @@ fn bad_arguments_are_named() {
     refuses(&["generate", "-m", &model, "-s", "0", "-o", "/proc/nowhere"], &["/proc/nowhere"]);
     refuses(&["bench", "-m", &model, "--samples", "1", "-o", &out], &["--samples 1"]);
     refuses(&["bench", "-m", &model, "--metrics", "fid", "-o", &out], &["no metric `fid`", "accuracy"]);
-    refuses(&["bench", "-m", &model, "--teacher", "heun", "-o", &out], &["heun@100"]);
+    refuses(&["bench", "-m", &model, "--teacher", "heun", "-o", &out], &["deis-tab3@100"]);
     refuses(&["train", "edm", "-o", &out, "--data", "/nonexistent"], &["/nonexistent", "make data"]);
     assert!(!Path::new(&out).join("000000.png").exists(), "nothing was made of it");
 }
@@ -312,9 +312,20 @@ fn an_interrupted_training_keeps_its_state_and_goes_on() {
 }
 
 #[test]
+fn the_document_of_solvers_is_what_the_program_says() {
+    let now = String::from_utf8(run(&["samplers", "--markdown"]).stdout).unwrap();
+    let kept = fs::read_to_string("docs/samplers.md").unwrap_or_default();
+    assert!(now == kept, "write it anew: fewstep samplers --markdown > docs/samplers.md");
+}
+
+#[test]
 fn other_verbs_answer() {
     let info: Value = serde_json::from_slice(&run(&["info", "--json"]).stdout).unwrap();
-    assert!(info["solvers"].as_array().unwrap().iter().any(|s| s["name"] == "deis-tab3"));
+    assert!(info["grids"].as_array().unwrap().iter().any(|s| s == "karras"));
+    let samplers = String::from_utf8(run(&["samplers", "--json"]).stdout).unwrap();
+    let samplers: Vec<Value> = samplers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let tab3 = samplers.iter().find(|s| s["name"] == "deis-tab3").unwrap();
+    assert_eq!((tab3["order"].as_u64(), tab3["asks"].as_str()), (Some(4), Some("eps")));
     assert!(String::from_utf8_lossy(&run(&["completions", "bash"]).stdout).contains("fewstep"));
     assert!(String::from_utf8_lossy(&run(&["models", "list"]).stdout).contains("fmnist-edm"));
     let (_dir, model) = model();

@@ -25,7 +25,7 @@ use crate::pipeline::{Job, Observer};
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Solvers, with commas between (`fewstep info` lists them)
+    /// Solvers, with commas between (`fewstep samplers` lists them)
     #[arg(long, default_value = "ddim,heun,dpmpp-2m,deis-tab3", help_heading = "Sampling")]
     solver: String,
     /// Step counts, with commas between
@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[command(flatten)]
     grid: GridArgs,
     /// Many-step run for the paired error, as solver@nfe, or none
-    #[arg(long, default_value = "heun@100", help_heading = "Metrics")]
+    #[arg(long, default_value = "deis-tab3@100", help_heading = "Metrics")]
     teacher: String,
     /// Metrics to tabulate, of fd, rmse, accuracy, fd_mean_term, fd_cov_term
     #[arg(long, default_value = "fd,rmse,accuracy", help_heading = "Metrics")]
@@ -158,7 +158,7 @@ fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
         .teacher
         .split_once('@')
         .and_then(|(name, nfe)| Some((name, nfe.parse().ok()?)))
-        .with_context(|| format!("--teacher {}: write as heun@100, or none", args.teacher))?;
+        .with_context(|| format!("--teacher {}: write as deis-tab3@100, or none", args.teacher))?;
     // The teacher's steps stand by the same rule, unless that is a list of times, which has one length only.
     let rule = args.grid.grid.clone().filter(|g| g.fixed_steps(path, args.grid.end).is_none());
     let grid = GridArgs { path: args.grid.path.clone(), grid: rule, ..args.grid };

@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Class by name or number [default: image i gets class i mod classes]
     #[arg(long, help_heading = "Sampling")]
     class: Option<String>,
-    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep info` lists them)
+    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
     #[arg(long, default_value = "deis-tab3", help_heading = "Sampling")]
     solver: String,
     /// Steps

@@ -10,6 +10,7 @@ mod info;
 mod models;
 mod options;
 mod plan;
+mod samplers;
 mod train;
 mod watch;
 
@@ -34,6 +35,7 @@ enum Command {
     Generate(generate::Args),
     Bench(bench::Args),
     Plan(plan::Args),
+    Samplers(samplers::Args),
     Train(train::Args),
     Eval(eval::Args),
     Models(models::Args),
@@ -68,6 +70,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Generate(args) => generate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Models(args) => models::run(&args),

@@ -5,11 +5,12 @@ use fewstep_samplers::{Path, solver};
 
 use super::options::{Budget, GridArgs};
 use super::{Exit, print};
+use crate::output::steps_svg;
 
 /// Print the plan that a solver compiles to: times, noise levels and coefficients
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep info` lists them)
+    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
     #[arg(long, default_value = "deis-tab3")]
     solver: String,
     /// Steps of the grid
@@ -21,8 +22,11 @@ pub(super) struct Args {
     #[command(flatten)]
     grid: GridArgs,
     /// Print JSON (docs/plan-schema.md)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "svg")]
     json: bool,
+    /// Print a figure of where the steps stand, as SVG
+    #[arg(long)]
+    svg: bool,
 }
 
 /// Prints the plan.
@@ -34,6 +38,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
     let plan = args.grid.plan(&*solver(&args.solver)?, &path, budget)?;
     ensure!(plan.validate().is_ok(), "the compiled plan is not valid; please report this");
-    print(&if args.json { plan.to_json() } else { plan.table() });
+    print(&if args.json {
+        plan.to_json()
+    } else if args.svg {
+        steps_svg(&plan)?
+    } else {
+        plan.table()
+    });
     Ok(Exit::Done)
 }

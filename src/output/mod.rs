@@ -2,6 +2,8 @@
 
 mod files;
 mod images;
+mod steps;
 
 pub use files::write_whole;
 pub use images::{Picture, read_grey_or_rgb, write_grid};
+pub use steps::steps_svg;

@@ -1,0 +1,150 @@
+//! `fewstep samplers`: the list of solvers, for a person, for a program, and as docs/samplers.md.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use fewstep_samplers::{Entry, GridRule, Op, Path, Pred, registry, solver};
+use serde_json::{Value, json};
+
+use super::{Exit, print};
+
+/// List the solvers: order, cost, whether they draw noise, what they ask of the network, and where they come from
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON line a solver
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print docs/samplers.md
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// Prints the list.
+///
+/// # Errors
+/// If an entry of the list cannot be built with its defaults, which a test rules out.
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    let rows: Vec<Row> = registry().iter().map(Row::new).collect::<Result<_>>()?;
+    if args.json {
+        for row in &rows {
+            print(&row.json().to_string());
+        }
+    } else if args.markdown {
+        print(&markdown(&rows));
+    } else {
+        print(&table(&rows));
+    }
+    Ok(Exit::Done)
+}
+
+/// An entry, and what its plans say about it.
+struct Row {
+    entry: &'static Entry,
+    /// What the network is asked for on a diffusion path and on the flow path.
+    asks: [String; 2],
+}
+
+impl Row {
+    fn new(entry: &'static Entry) -> Result<Self> {
+        let asks = |path: Path| -> Result<String> {
+            let grid = GridRule::default_for(&path).grid(&path, 6, None, None, None)?;
+            let mut names = Vec::new();
+            for op in solver(entry.name)?.plan(&grid)?.ops {
+                if let Op::Eval { pred, .. } = op
+                    && !names.contains(&name(pred))
+                {
+                    names.push(name(pred));
+                }
+            }
+            Ok(names.join(" + "))
+        };
+        Ok(Self { entry, asks: [asks(Path::vp_linear())?, asks(Path::Flow)?] })
+    }
+
+    fn asks(&self) -> String {
+        let [diffusion, flow] = &self.asks;
+        if diffusion == flow { diffusion.clone() } else { format!("{diffusion} (flow path: {flow})") }
+    }
+
+    fn noise(&self) -> &'static str {
+        if self.entry.deterministic { "none" } else { "every step" }
+    }
+
+    fn json(&self) -> Value {
+        let e = self.entry;
+        json!({
+            "name": e.name, "family": e.family, "summary": e.summary, "params": e.params, "order": e.order,
+            "evals_per_step": e.evals_per_step, "deterministic": e.deterministic, "reference": e.reference,
+            "asks": self.asks[0], "asks_on_flow": self.asks[1],
+        })
+    }
+}
+
+fn name(pred: Pred) -> &'static str {
+    match pred {
+        Pred::Eps => "eps",
+        Pred::X0 => "x0",
+        Pred::Flow => "velocity",
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.entry.name.len()).max().unwrap_or(0) + 2;
+    let mut text = format!("{:<width$}order  NFE/step  noise       summary\n", "solver");
+    for row in rows {
+        let e = row.entry;
+        let _ = writeln!(
+            text,
+            "{:<width$}{:<7}{:<10}{:<12}{}",
+            e.name,
+            e.order,
+            e.evals_per_step,
+            row.noise(),
+            e.summary
+        );
+        if !e.params.is_empty() {
+            let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
+        }
+    }
+    text
+}
+
+/// docs/samplers.md: one section a family.
+fn markdown(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "# Solvers\n\n\
+         Written by `fewstep samplers --markdown`; a test keeps it equal to the program's own list.\n\n\
+         *Order* is the order of convergence with default parameters, measured by `samplers/tests/order.rs`; of a \
+         stochastic solver, that of its noise-free limit. *NFE* are network evaluations a full step. *Asks for* is the \
+         prediction that the formulas are written in; every network answers all of them, by exact conversion. A solver \
+         is named on the command line as `name` or `name:key=value:key=value`.\n",
+    );
+    let mut families: Vec<&str> = Vec::new();
+    for row in rows {
+        if !families.contains(&row.entry.family) {
+            families.push(row.entry.family);
+        }
+    }
+    for family in families {
+        let _ = write!(
+            text,
+            "\n## {family}\n\n| solver | what it is | order | NFE | noise | asks for | reference |\n|---|---|---|---|---|---|---|\n"
+        );
+        for row in rows.iter().filter(|row| row.entry.family == family) {
+            let e = row.entry;
+            let params = if e.params.is_empty() { String::new() } else { format!("<br>`{}`", e.params) };
+            let _ = writeln!(
+                text,
+                "| `{}` | {}{params} | {} | {} | {} | {} | {} |",
+                e.name,
+                e.summary,
+                e.order,
+                e.evals_per_step,
+                row.noise(),
+                row.asks(),
+                e.reference
+            );
+        }
+    }
+    text
+}
