@@ -60,6 +60,8 @@ fn plan_prints_a_table_and_json_that_generate_replays() {
     let out = run(&["plan", "--solver", "heun", "--path", "edm", "--steps", "2"]);
     assert!(out.status.success());
     insta::assert_snapshot!(String::from_utf8(out.stdout).unwrap());
+    let svg = String::from_utf8(run(&["plan", "--solver", "dpmpp-2m", "--svg"]).stdout).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("dpmpp-2m on vp-linear, power-t:k=2: 10 steps"), "{svg}");
 
     let (dir, model) = model();
     let plan = dir.path().join("plan.json");
@@ -97,6 +99,34 @@ fn plan_prints_a_table_and_json_that_generate_replays() {
         String::from_utf8(first.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!((lines[0]["file"].as_str(), lines[0]["class"].as_i64()), (Some("000003.png"), Some(3)));
+}
+
+#[test]
+fn a_picture_can_be_the_start() {
+    let (dir, model) = model();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let plan = ["--solver", "heun", "--steps", "10"];
+    assert!(
+        run(&[&["generate", "-m", &model, "-s", "0", "-o", &at("a")], &plan[..]].concat()).status.success()
+    );
+    let image = at("a/000000.png");
+    let part = ["generate", "-m", &model, "-s", "0", "--init-image", &image, "--json"];
+    let out = run(&[&part[..], &plan, &["--strength", "0.3", "-o", &at("b")]].concat());
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let line: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((line["steps"].as_u64(), line["nfe"].as_u64()), (Some(3), Some(6)));
+    assert_eq!(line["grid"], "power-t:k=2 from step 7 of 10");
+    let budget =
+        run(&[&part[..], &["--solver", "heun", "--nfe", "8", "--strength", "0.5", "-o", &at("c")]].concat());
+    let line: Value = serde_json::from_slice(&budget.stdout).unwrap();
+    assert_eq!(
+        (line["nfe"].as_u64(), line["grid"].as_str()),
+        (Some(8), Some("power-t:k=2 from step 4 of 8"))
+    );
+    refuses(&[&part[..], &["--strength", "0", "-o", &at("d")]].concat(), &["--strength 0", "above 0"]);
+    fs::write(at("no.png"), "no picture").unwrap();
+    let bad = ["generate", "-m", &model, "--init-image", &at("no.png"), "-o", &at("d")];
+    refuses(&bad, &["cannot read the picture", "no.png"]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn pictures(
     batch: usize,
     workers: usize,
 ) -> Vec<(u64, Vec<u8>)> {
-    let job = Job { seed: 5, images, class: None, batch, workers, device: Device::Cpu };
+    let job = Job { seed: 5, images, class: None, init: None, batch, workers, device: Device::Cpu };
     let mut all = Vec::new();
     for batch in Batches::new(plan, denoiser, &job, &silent()) {
         let batch = batch.unwrap();
@@ -146,12 +146,42 @@ fn a_model_can_be_driven_along_another_path() {
     assert!(worst < 1e-4, "paths differ by {worst:e}");
 }
 
+/// From a noisy version of a picture of the data the exact flow leads back near it, the nearer the less noise there was.
+#[test]
+fn a_run_can_start_from_a_picture() {
+    let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
+    let start: Vec<f32> = (0..784).map(|i| (i as f32 * 0.7).sin() * 0.7).collect();
+    let distance = |first: usize| {
+        let full = GridRule::UniformT.grid(&Path::Flow, 20, None, None, None).unwrap();
+        let times: Vec<f64> = full.times().skip(first).collect();
+        let plan = solver("heun").unwrap().plan(&Grid::new(&Path::Flow, &times, "part").unwrap()).unwrap();
+        let init = Some(start.clone());
+        let job =
+            Job { seed: 0, images: vec![3], class: None, init, batch: 1, workers: 1, device: Device::Cpu };
+        let x = Batches::new(&plan, &exact, &job, &silent()).next().unwrap().unwrap().x;
+        let x = Vec::<f32>::try_from(x.view(-1)).unwrap();
+        (x.iter().zip(&start).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / 784.0).sqrt()
+    };
+    // For normal data of deviation c = 1/2, t of noise and a mean square s of the picture, the flow scales the noisy
+    // state (1 - t) p + t z by c / hypot(c (1 - t), t).
+    let expected = |t: f64| {
+        let gain = 0.5 / (0.5 * (1.0 - t)).hypot(t);
+        let s = start.iter().map(|p| f64::from(*p).powi(2)).sum::<f64>() / 784.0;
+        ((gain * (1.0 - t) - 1.0).powi(2) * s + (gain * t).powi(2)).sqrt()
+    };
+    for first in [4, 10, 18] {
+        let (got, want) = (distance(first), expected(1.0 - first as f64 / 20.0));
+        assert!((got / want - 1.0).abs() < 0.1, "from step {first}: {got} instead of {want}");
+    }
+}
+
 /// The noise of a stochastic solver is keyed by interval: more steps draw the same picture more exactly.
 #[test]
 fn more_steps_refine_a_stochastic_picture() {
     let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
     let picture = |seed: u64, steps: usize| {
-        let job = Job { seed, images: vec![3], class: None, batch: 1, workers: 1, device: Device::Cpu };
+        let job =
+            Job { seed, images: vec![3], class: None, init: None, batch: 1, workers: 1, device: Device::Cpu };
         let x = Batches::new(&plan("ddim:eta=1", steps), &exact, &job, &silent()).next().unwrap().unwrap().x;
         Vec::<f32>::try_from(x.view(-1)).unwrap()
     };

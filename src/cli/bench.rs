@@ -275,6 +275,7 @@ impl Bench<'_> {
             seed: self.args.seed,
             images: (0..self.args.samples).collect(),
             class: None,
+            init: None,
             batch: self.args.model.batch,
             workers: self.workers,
             device: self.device,

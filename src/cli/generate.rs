@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use fewstep_samplers::{Plan, solver};
+use image::imageops::FilterType;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
@@ -47,6 +48,18 @@ pub(super) struct Args {
     plan: Option<PathBuf>,
     #[command(flatten)]
     grid: GridArgs,
+    /// Start from this picture instead of pure noise
+    #[arg(long, value_name = "FILE", help_heading = "Sampling")]
+    init_image: Option<PathBuf>,
+    /// Share of the steps to run on it: 1 forgets it, 0.1 hardly touches it
+    #[arg(
+        long,
+        default_value_t = 0.6,
+        requires = "init_image",
+        conflicts_with = "plan",
+        help_heading = "Sampling"
+    )]
+    strength: f64,
     /// Folder for the pictures
     #[arg(short, long, default_value = "out", help_heading = "Output")]
     output: PathBuf,
@@ -65,6 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let spec = folder.spec.clone();
     let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
     let plan = compile(args, &spec.sample_path)?;
+    let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     create_dir(&args.output)?;
     // Opened before the work starts, so that an unusable folder is found out at once.
     let manifest_path = args.output.join("manifest.jsonl");
@@ -72,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
 
-    let job = Job { seed: args.run_seed, images, class, batch: args.model.batch, workers, device };
+    let job = Job { seed: args.run_seed, images, class, init, batch: args.model.batch, workers, device };
     let bar = bar(
         (job.images.len().div_ceil(job.batch) * plan.steps) as u64,
         "{prefix} {wide_bar} {percent}% · {eta} left",
@@ -133,7 +147,8 @@ fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Plan> {
     }
     let path = args.grid.path(default);
     let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
-    let plan = args.grid.plan(&*solver(&args.solver)?, &path, budget)?;
+    let strength = args.init_image.as_ref().map_or(1.0, |_| args.strength);
+    let plan = args.grid.last_part(&*solver(&args.solver)?, &path, budget, strength)?;
     if let Some(nfe) = args.nfe.filter(|&nfe| nfe != plan.nfe()) {
         note(&format!(
             "`{}` cannot spend exactly {nfe} evaluations here; it spends {}",
@@ -144,9 +159,30 @@ fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Plan> {
     Ok(plan)
 }
 
+/// A picture as the model takes it, `[c, h, w]` in `[-1, 1]`; one of another size is resized.
+fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Vec<f32>> {
+    let name = file.display();
+    let image = image::open(file).with_context(|| format!("cannot read the picture `{name}`; give a PNG"))?;
+    let (width, height) = (width as u32, height as u32);
+    let image = if (image.width(), image.height()) == (width, height) {
+        image
+    } else {
+        note(&format!("`{name}` is resized from {}x{} to {width}x{height}", image.width(), image.height()));
+        image.resize_exact(width, height, FilterType::Lanczos3)
+    };
+    let (pixels, channels) = match channels {
+        1 => (image.into_luma8().into_raw(), 1),
+        3 => (image.into_rgb8().into_raw(), 3),
+        other => bail!("--init-image needs a model of 1 or 3 channels, and this one has {other}"),
+    };
+    let area = (width * height) as usize;
+    let value = |i: usize| f32::from(pixels[i % area * channels + i / area]) / 127.5 - 1.0;
+    Ok((0..area * channels).map(value).collect())
+}
+
 /// What stands in every picture of the run.
 fn parameters(args: &Args, plan: &Plan) -> Value {
-    json!({
+    let mut text = json!({
         "model": args.model.model,
         "run_seed": args.run_seed,
         "solver": plan.solver,
@@ -156,7 +192,12 @@ fn parameters(args: &Args, plan: &Plan) -> Value {
         "grid": plan.grid,
         "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
         "fewstep": env!("CARGO_PKG_VERSION"),
-    })
+    });
+    if let Some(file) = &args.init_image {
+        text["init_image"] = file.display().to_string().into();
+        text["strength"] = args.strength.into();
+    }
+    text
 }
 
 /// Writes one picture as `000042.png`; gives its line of the manifest.

@@ -113,21 +113,45 @@ impl GridArgs {
 
     /// Compiles `solver` on this grid.
     pub(super) fn plan(&self, solver: &dyn Solver, path: &Path, budget: Budget) -> Result<Plan> {
+        self.last_part(solver, path, budget, 1.0)
+    }
+
+    /// Compiles `solver` on the last part of this grid. `strength` is the share of its steps to run, the last ones; the budget pays for
+    /// those in NFE, for all of them in steps.
+    pub(super) fn last_part(
+        &self,
+        solver: &dyn Solver,
+        path: &Path,
+        budget: Budget,
+        strength: f64,
+    ) -> Result<Plan> {
+        ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
         let rule = self.rule(path);
-        let steps = match (budget, rule.fixed_steps(path, self.end)) {
-            (Budget::Steps(n), _) => n,
-            (Budget::Nfe(_), Some(fixed)) => fixed,
+        let (all, kept) = match (budget, rule.fixed_steps(path, self.end)) {
+            (Budget::Steps(n), _) | (Budget::Nfe(_), Some(n)) => {
+                (n, ((n as f64 * strength).round() as usize).max(1))
+            }
             (Budget::Nfe(nfe), None) => {
                 ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
                 // Whether a grid ends at zero does not depend on its length.
                 let to_zero = self.grid(path, 2)?.to_zero();
-                solver.steps_for_nfe(nfe, to_zero).with_context(|| {
+                let kept = solver.steps_for_nfe(nfe, to_zero).with_context(|| {
                     format!("`{}` needs more than {nfe} evaluations for one step", solver.name())
-                })?
+                })?;
+                ((kept as f64 / strength).round() as usize, kept)
             }
         };
-        Ok(solver.plan(&self.grid(path, steps)?)?)
+        let grid = self.grid(path, all)?;
+        Ok(solver.plan(&if kept < all { last_steps(&grid, kept)? } else { grid })?)
     }
+}
+
+/// The last `kept` steps of a grid. Solvers warm up anew there, so that no step is cut in its middle.
+fn last_steps(grid: &Grid, kept: usize) -> Result<Grid> {
+    let first = grid.steps() - kept;
+    let times: Vec<f64> = grid.times().skip(first).collect();
+    let provenance = format!("{} from step {first} of {}", grid.rule(), grid.steps());
+    Ok(Grid::new(grid.path(), &times, provenance)?)
 }
 
 /// A comma list of one kind of value.

@@ -98,7 +98,7 @@ fn draw(plan: &Plan, svg: &mut String) -> Result<(), DrawingAreaErrorKind<std::i
     for &i in shown.iter().rev() {
         let (up, down) = place(&at(i));
         for (x, y) in [up, down] {
-            if x < LEFT || x > RIGHT {
+            if !(LEFT..=RIGHT).contains(&x) {
                 let tip = if x < LEFT { x - 6 } else { x + 6 };
                 area.draw(&Polygon::new(vec![(tip, y), (x, y - 5), (x, y + 5)], STEP.filled()))?;
             } else if i <= plan.steps {

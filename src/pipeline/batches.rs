@@ -26,6 +26,9 @@ pub struct Job {
     pub images: Vec<u64>,
     /// One class for all; `None` gives image `i` the class `i mod classes`.
     pub class: Option<i64>,
+    /// A picture that every run starts from, `[c, h, w]` in `[-1, 1]`; its noisy version at the plan's first node takes
+    /// the place of pure noise.
+    pub init: Option<Vec<f32>>,
     /// Images per network call. The last batch is padded to it, so that every call has the same shape and the same
     /// arithmetic.
     pub batch: usize,
@@ -212,7 +215,10 @@ impl Worker {
         let classes: Vec<i64> =
             spec.classes.map(|n| padded.iter().map(|&i| job.class_of(i, n)).collect()).unwrap_or_default();
         let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
-        let x = draw(NoiseKey::Draw(0)) * self.plan.init_scale();
+        let mut x = draw(NoiseKey::Draw(0)) * self.plan.init_scale();
+        if let (Some(init), Some(node)) = (&job.init, self.plan.nodes.first()) {
+            x += Tensor::from_slice(init).view(spec.shape).to_device(job.device) * node.alpha;
+        }
         let observer = Stoppable { observer: &*self.observer, stop: &self.stop };
         let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)?;
         let Outcome::Done(x) = outcome else { return Ok(None) };

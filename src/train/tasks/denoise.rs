@@ -154,6 +154,7 @@ impl Task for Denoise {
             seed: 0,
             images: (0..40).collect(),
             class: None,
+            init: None,
             batch: 40,
             workers: 1,
             device: self.device,
