@@ -308,6 +308,28 @@ fn an_interrupted_bench_keeps_its_cells_and_resumes() {
 }
 
 #[test]
+fn blocks_are_runs_of_their_own() {
+    let (dir, model) = model();
+    let bench = |out: &str, more: &[&str]| -> Value {
+        let out = dir.path().join(out);
+        let args =
+            ["bench", "-m", &model, "--solver", "ddim", "--nfe", "2", "--batch", "8", "--teacher", "heun@3"];
+        let done = run(&[&args[..], more, &["--json", "-o", out.to_str().unwrap()]].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let one = bench("one", &["--samples", "30"]);
+    let three = bench("three", &["--samples", "30", "--blocks", "3"]);
+    let cell = &three["cells"][0];
+    assert_eq!(cell["blocks"].as_array().unwrap().len(), 3);
+    assert_eq!(cell["blocks"][0], one["cells"][0]["metrics"], "the first block is the run without blocks");
+    assert_ne!(cell["blocks"][1], cell["blocks"][0]);
+    let fd = |v: &Value| v["fd"].as_f64().unwrap();
+    let mean = (0..3).map(|k| fd(&cell["blocks"][k])).sum::<f64>() / 3.0;
+    assert!((fd(&cell["metrics"]) - mean).abs() < 1e-9);
+}
+
+#[test]
 fn an_interrupted_training_keeps_its_state_and_goes_on() {
     let data = Path::new("data/fashion-mnist");
     if !data.exists() {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet, fmnist_cnn};
+use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet, Output, fmnist_cnn};
 use fewstep_eval::metrics::{ConditionalAccuracy, PairedRmse};
-use fewstep_eval::report::ReferenceInfo;
+use fewstep_eval::report::{ReferenceInfo, means};
 use fewstep_eval::stats::{Reference, ShardedMoments};
 use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
@@ -27,13 +27,27 @@ pub struct Judge {
 #[derive(Debug)]
 pub struct Measured {
     /// `fd`, `fd_mean_term`, `fd_cov_term`, and where they apply `accuracy` and `rmse`.
+    /// Means over the blocks.
     pub metrics: BTreeMap<String, f64>,
+    /// The metrics of each block, where there are several.
+    pub blocks: Vec<BTreeMap<String, f64>>,
     /// Time spent in sampling, metrics not counted.
     pub seconds: f64,
     /// The first images, `[n, c, h, w]` u8, to be shown.
     pub shown: Tensor,
     /// All images f32, `[samples, c, h, w]`, if they were asked for.
     pub images: Option<Tensor>,
+}
+
+/// How a plan is to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Images a block, at least 2.
+    pub block: u64,
+    /// The teacher's images, `[n, c, h, w]` f32, for the paired error.
+    pub teacher: Option<&'a Tensor>,
+    /// Whether to keep the images.
+    pub keep: bool,
 }
 
 /// Images that a report shows of each cell.
@@ -68,8 +82,7 @@ impl Judge {
         self.net.image_shape().map(|n| n as i64) == shape
     }
 
-    /// Samples `job` along `plan` and measures the images, against those of `teacher` too if there are any.
-    /// `None` if the observer cancelled.
+    /// Samples `job` along `plan` and measures the images block by block. `None` if the observer cancelled.
     ///
     /// # Errors
     /// If sampling fails.
@@ -78,13 +91,12 @@ impl Judge {
         plan: &Plan,
         denoiser: &dyn Denoiser,
         job: &Job,
-        teacher: Option<&Tensor>,
-        keep: bool,
+        wanted: Wanted<'_>,
         observer: &Arc<dyn Observer>,
     ) -> Result<Option<Measured>> {
-        let mut moments = ShardedMoments::new(self.net.dim());
-        let mut accuracy = ConditionalAccuracy::new(denoiser.spec().classes.unwrap_or(0) as usize);
-        let mut rmse = PairedRmse::new();
+        let classes = denoiser.spec().classes.unwrap_or(0) as usize;
+        let count = (job.images.len() as u64).div_ceil(wanted.block);
+        let mut blocks: Vec<Block> = (0..count).map(|_| Block::new(self.net.dim(), classes)).collect();
         let (mut seconds, mut seen) = (0.0, 0);
         let (mut shown, mut kept) = (Vec::new(), Vec::new());
         // Features are taken of whole extraction batches, so that none is padded half-way.
@@ -103,18 +115,22 @@ impl Judge {
                     waiting.drain(..).flat_map(|b| b.classes).map(|c| c as usize).collect();
                 let pixels = quantise(&x);
                 let out = self.net.infer(&pixels)?;
-                moments.push_features(&out.features, seen as u64)?;
-                if !classes.is_empty() {
-                    accuracy.push(&out.logits, &classes)?;
-                }
                 let n = x.size()[0];
-                if let Some(teacher) = teacher {
-                    rmse.push(&x, &teacher.narrow(0, seen, n))?;
+                let mut done = 0;
+                while done < n {
+                    let at = seen + done;
+                    let block = at / wanted.block as i64;
+                    let part = (n - done).min((block + 1) * wanted.block as i64 - at);
+                    let first = block * wanted.block as i64;
+                    let teacher = wanted.teacher.map(|t| t.narrow(0, at, part));
+                    let place = (done, part, at - first);
+                    blocks[block as usize].push(&x, &out, &classes, place, teacher.as_ref())?;
+                    done += part;
                 }
                 if seen < SHOWN {
                     shown.push(pixels.narrow(0, 0, n.min(SHOWN - seen)));
                 }
-                if keep {
+                if wanted.keep {
                     kept.push(x);
                 }
                 seen += n;
@@ -126,15 +142,60 @@ impl Judge {
         if batches.cancelled() {
             return Ok(None);
         }
-        let distance = self.reference.distance(&moments.moments()?)?;
+        let blocks: Vec<_> =
+            blocks.iter().map(|block| block.metrics(&self.reference)).collect::<Result<_>>()?;
+        let metrics = means(&blocks);
+        let images = wanted.keep.then(|| Tensor::cat(&kept, 0));
+        let blocks = if count > 1 { blocks } else { vec![] };
+        Ok(Some(Measured { metrics, blocks, seconds, shown: Tensor::cat(&shown, 0), images }))
+    }
+}
+
+/// What is measured of one block of images.
+struct Block {
+    moments: ShardedMoments,
+    accuracy: ConditionalAccuracy,
+    rmse: PairedRmse,
+}
+
+impl Block {
+    fn new(dim: usize, classes: usize) -> Self {
+        Self {
+            moments: ShardedMoments::new(dim),
+            accuracy: ConditionalAccuracy::new(classes),
+            rmse: PairedRmse::new(),
+        }
+    }
+
+    /// Takes `part` images from place `from` of a batch on; the first of them is number `at` of the block.
+    fn push(
+        &mut self,
+        x: &Tensor,
+        out: &Output,
+        classes: &[usize],
+        (from, part, at): (i64, i64, i64),
+        teacher: Option<&Tensor>,
+    ) -> Result<()> {
+        self.moments.push_features(&out.features.narrow(0, from, part), at as u64)?;
+        if !classes.is_empty() {
+            let classes = &classes[from as usize..(from + part) as usize];
+            self.accuracy.push(&out.logits.narrow(0, from, part), classes)?;
+        }
+        if let Some(teacher) = teacher {
+            self.rmse.push(&x.narrow(0, from, part), teacher)?;
+        }
+        Ok(())
+    }
+
+    fn metrics(&self, reference: &Reference) -> Result<BTreeMap<String, f64>> {
+        let distance = reference.distance(&self.moments.moments()?)?;
         let mut metrics = BTreeMap::from([
             ("fd".to_owned(), distance.fd),
             ("fd_mean_term".to_owned(), distance.mean_term),
             ("fd_cov_term".to_owned(), distance.cov_term),
         ]);
-        metrics.extend(accuracy.value().map(|v| ("accuracy".to_owned(), v)));
-        metrics.extend(rmse.mean().map(|v| ("rmse".to_owned(), v)));
-        let images = keep.then(|| Tensor::cat(&kept, 0));
-        Ok(Some(Measured { metrics, seconds, shown: Tensor::cat(&shown, 0), images }))
+        metrics.extend(self.accuracy.value().map(|v| ("accuracy".to_owned(), v)));
+        metrics.extend(self.rmse.mean().map(|v| ("rmse".to_owned(), v)));
+        Ok(metrics)
     }
 }

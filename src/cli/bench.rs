@@ -14,7 +14,7 @@ use tch::Device;
 use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
-use crate::bench::{Judge, Measured, Record, Settings, Teacher, plan_hash};
+use crate::bench::{Judge, Measured, Record, Settings, Teacher, Wanted, plan_hash};
 use crate::device::machine;
 use crate::pipeline::{Job, Observer};
 
@@ -34,9 +34,12 @@ pub(super) struct Args {
     /// Network evaluations an image, with commas between; what a solver cannot spend exactly is left out
     #[arg(long, default_value = "5,10,20", help_heading = "Sampling")]
     nfe: String,
-    /// Images a cell
+    /// Images a cell, or a block of it
     #[arg(long, default_value_t = 5000, help_heading = "Sampling")]
     samples: u64,
+    /// Measure so many blocks of different images, for a standard deviation
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Sampling")]
+    blocks: u32,
     /// Seed of the whole run
     #[arg(long, default_value_t = 0, help_heading = "Sampling")]
     seed: u64,
@@ -181,6 +184,7 @@ fn describe(
         path: path.to_string(),
         seed: args.seed,
         samples: args.samples,
+        blocks: args.blocks,
         reference: judge.info(args.samples)?,
         teacher: teacher.map(|plan| TeacherInfo {
             solver: plan.solver.clone(),
@@ -235,8 +239,9 @@ impl Bench<'_> {
                 forwards: plan.nfe() as u32,
                 samples,
                 metrics: measured.metrics,
+                blocks: measured.blocks,
                 seconds: measured.seconds,
-                seconds_per_image: measured.seconds / samples as f64,
+                seconds_per_image: measured.seconds / (samples * u64::from(self.args.blocks)) as f64,
                 plan_hash: plan_hash(plan),
             };
             record.add(cell, &measured.shown)?;
@@ -248,7 +253,7 @@ impl Bench<'_> {
     fn teacher(&self, plan: &Plan, record: &mut Record) -> Result<Option<Teacher>> {
         let hash = plan_hash(plan);
         let known = record.report.teacher.as_ref().is_some_and(|t| !t.metrics.is_empty());
-        if known && let Some(teacher) = Teacher::load(&self.args.output, &hash, self.args.samples)? {
+        if known && let Some(teacher) = Teacher::load(&self.args.output, &hash, self.images())? {
             return Ok(Some(teacher));
         }
         let prefix = format!("teacher {} · NFE {}", plan.solver, plan.nfe());
@@ -264,6 +269,11 @@ impl Bench<'_> {
         Ok(Some(teacher))
     }
 
+    /// Images of all blocks.
+    fn images(&self) -> u64 {
+        self.args.samples * u64::from(self.args.blocks)
+    }
+
     fn measure(
         &self,
         plan: &Plan,
@@ -273,7 +283,7 @@ impl Bench<'_> {
     ) -> Result<Option<Measured>> {
         let job = Job {
             seed: self.args.seed,
-            images: (0..self.args.samples).collect(),
+            images: (0..self.images()).collect(),
             class: None,
             init: None,
             batch: self.args.model.batch,
@@ -284,8 +294,8 @@ impl Bench<'_> {
         let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");
         bar.set_prefix(prefix.to_owned());
         let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-        let images = teacher.map(|t| &t.images);
-        let measured = self.judge.measure(plan, &self.denoiser, &job, images, keep, &watch);
+        let wanted = Wanted { block: self.args.samples, teacher: teacher.map(|t| &t.images), keep };
+        let measured = self.judge.measure(plan, &self.denoiser, &job, wanted, &watch);
         bar.finish_and_clear();
         measured
     }

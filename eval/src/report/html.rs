@@ -62,14 +62,21 @@ fn summary(page: &mut String, report: &Report) {
     let network = report.reference.extractor.split(':').next().unwrap_or_default();
     let _ = writeln!(
         page,
-        "<p class=\"lead\">{} samples a cell from seed {}, measured against {} images of {} in the features of {}. \
-         Real images would score about {} at this count; differences of a few per cent are ties.</p>",
+        "<p class=\"lead\">{}{} samples a cell from seed {}, measured against {} images of {} in the features of {}. \
+         Real images would score about {} at this count; {}.</p>",
+        if report.blocks > 1 { format!("{} blocks of ", report.blocks) } else { String::new() },
         thousands(report.samples),
         report.seed,
         thousands(report.reference.n),
         escape(&report.reference.data),
         escape(network),
         Metric::FD.format(report.reference.floor),
+        if report.blocks > 1 {
+            "± is the standard deviation over the blocks, and what stands within two standard errors of the best is marked \
+             too"
+        } else {
+            "differences of a few per cent are ties"
+        },
     );
 }
 
@@ -91,9 +98,9 @@ fn metric_table(page: &mut String, report: &Report, metric: Metric<'_>) {
             let _ = match value {
                 None => write!(page, "<td class=\"none\">–</td>"),
                 Some(v) if layout.is_best(column, *v) => {
-                    write!(page, "<td class=\"best\">{}</td>", metric.format(*v))
+                    write!(page, "<td class=\"best\">{}</td>", v.show(metric))
                 }
-                Some(v) => write!(page, "<td>{}</td>", metric.format(*v)),
+                Some(v) => write!(page, "<td>{}</td>", v.show(metric)),
             };
         }
         page.push_str("</tr>\n");
@@ -157,7 +164,7 @@ fn settings(page: &mut String, report: &Report) {
     entry("model", &report.model);
     entry("path", &report.path);
     entry("seed", &report.seed.to_string());
-    entry("samples", &report.samples.to_string());
+    entry("samples", &format!("{} x {}", report.blocks, report.samples));
     if let Some(teacher) = &report.teacher {
         entry(
             "teacher",

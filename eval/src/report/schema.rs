@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Version of the layout; it rises with every change that an old reader would misread.
 pub const SCHEMA: u32 = 1;
 
-/// Everything measured in one run: one model, one path, one seed block, many (solver, grid, steps) cells.
+/// Everything measured in one run: one model, one path, the same images, many (solver, grid, steps) cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -21,10 +21,13 @@ pub struct Report {
     pub model: String,
     /// Noise path that the sampler followed, e.g. `vp-linear`.
     pub path: String,
-    /// First seed; image i of a cell has seed `seed + i`.
+    /// Seed of the run; with the number of an image it fixes its noise.
     pub seed: u64,
-    /// Images asked for in each cell.
+    /// Images in each block of a cell: block `k` has the image numbers from `k * samples` on.
     pub samples: u64,
+    /// Blocks of different images, each measured on its own: what a metric varies by from one to the next.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub blocks: u32,
     /// What the Fréchet distance was measured against.
     pub reference: ReferenceInfo,
     /// The many-step run that paired errors refer to, if there was one.
@@ -34,6 +37,15 @@ pub struct Report {
     pub config: BTreeMap<String, String>,
     /// Results, in the order in which they were finished.
     pub cells: Vec<Cell>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(blocks: &u32) -> bool {
+    *blocks == 1
 }
 
 /// The fixed side of the Fréchet distance.
@@ -82,17 +94,41 @@ pub struct Cell {
     pub nfe: u32,
     /// Network passes an image; guidance makes them more than `nfe`.
     pub forwards: u32,
-    /// Images measured.
+    /// Images measured in each block.
     pub samples: u64,
     /// Metrics by name: `fd`, `fd_mean_term`, `fd_cov_term`, `rmse`, `accuracy`, ... Units: see
-    /// [`super::Metric`].
+    /// [`super::Metric`]. Means over the blocks.
     pub metrics: BTreeMap<String, f64>,
+    /// The metrics of each block, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BTreeMap<String, f64>>,
     /// Wall-clock time of sampling, in seconds.
     pub seconds: f64,
     /// `seconds / samples`.
     pub seconds_per_image: f64,
     /// Hash of the compiled plan: two cells with the same hash did the same computation.
     pub plan_hash: String,
+}
+
+impl Cell {
+    /// Standard deviation of a metric over the blocks (divided by their number less one); `None` below two.
+    pub fn sd(&self, metric: &str) -> Option<f64> {
+        let values: Vec<f64> = self.blocks.iter().filter_map(|block| block.get(metric).copied()).collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        (values.len() > 1)
+            .then(|| (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+    }
+}
+
+/// Means over blocks of every metric that all of them have.
+pub fn means(blocks: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
+    let Some(first) = blocks.first() else { return BTreeMap::new() };
+    let mean = |name: &String| {
+        let values: Option<Vec<f64>> = blocks.iter().map(|block| block.get(name).copied()).collect();
+        Some((name.clone(), values?.iter().sum::<f64>() / blocks.len() as f64))
+    };
+    first.keys().filter_map(mean).collect()
 }
 
 impl Report {
@@ -156,6 +192,7 @@ impl Report {
             ("paths", self.path.clone(), other.path.clone()),
             ("seeds", self.seed.to_string(), other.seed.to_string()),
             ("sample counts", self.samples.to_string(), other.samples.to_string()),
+            ("counts of blocks", self.blocks.to_string(), other.blocks.to_string()),
             ("feature networks", self.reference.extractor.clone(), other.reference.extractor.clone()),
             ("reference data", self.reference.data.clone(), other.reference.data.clone()),
             ("reference counts", self.reference.n.to_string(), other.reference.n.to_string()),
@@ -178,8 +215,13 @@ impl Report {
             if cell.nfe == 0 || cell.samples == 0 {
                 return Err(refuse(format!("{owner} claims {} samples", cell.samples)));
             }
+            if cell.blocks.len() as u32 != if self.blocks == 1 { 0 } else { self.blocks } {
+                let found = cell.blocks.len();
+                return Err(refuse(format!("{owner} lists {found} blocks in a report of {}", self.blocks)));
+            }
             let times = [("seconds", cell.seconds), ("seconds_per_image", cell.seconds_per_image)];
-            let metrics = cell.metrics.iter().map(|(name, v)| (name.as_str(), *v));
+            let metrics =
+                cell.blocks.iter().chain([&cell.metrics]).flatten().map(|(name, v)| (name.as_str(), *v));
             numbers.extend(metrics.chain(times).map(|(name, v)| (owner.clone(), name, v)));
         }
         let bad = numbers.iter().find(|(_, _, v)| !v.is_finite());

@@ -2,7 +2,7 @@
 
 use super::axis::LogAxis;
 use super::canvas::{Anchor, Canvas, PALETTE, Result as DrawResult};
-use super::table::Layout;
+use super::table::{Layout, Value};
 use super::{Metric, Report, thousands};
 use crate::{Error, Result};
 use plotters::prelude::*;
@@ -24,8 +24,8 @@ struct Level {
     dash: (i32, i32),
 }
 
-/// Chart as SVG text: logarithmic axes with ticks at the NFEs that were run, dashed lines for the teacher and for
-/// what as many real images would get. Text uses the viewer's sans-serif font; nothing is embedded or fetched. The
+/// Chart as SVG text: logarithmic axes with ticks at the NFEs that were run, bars of one standard deviation where there are several
+/// blocks, dashed lines for the teacher and for what as many real images would get. Text uses the viewer's sans-serif font; nothing is embedded or fetched. The
 /// same report gives the same bytes.
 ///
 /// # Errors
@@ -34,7 +34,8 @@ pub fn fd_vs_nfe(report: &Report) -> Result<String> {
     let layout = Layout::new(report, Metric::FD);
     let levels = levels(report);
     let series = series(&layout);
-    let mut values: Vec<f64> = series.iter().flatten().map(|(_, fd)| *fd).collect();
+    let mut values: Vec<f64> =
+        series.iter().flatten().flat_map(|(_, low, fd, high)| [*low, *fd, *high]).collect();
     if values.is_empty() {
         let problem = "no finished cell has a positive Fréchet distance; run `bench` first".to_owned();
         return Err(Error::Figure { figure: "fd_vs_nfe", problem });
@@ -61,12 +62,20 @@ pub fn fd_vs_nfe(report: &Report) -> Result<String> {
         }
         for (i, points) in series.iter().enumerate() {
             let pixels: Vec<(i32, i32)> =
-                points.iter().map(|(nfe, fd)| (x.pixel(*nfe), y.pixel(*fd))).collect();
+                points.iter().map(|(nfe, _, fd, _)| (x.pixel(*nfe), y.pixel(*fd))).collect();
             canvas.path(&pixels, PALETTE[i % PALETTE.len()], 2)?;
         }
         // Markers above all lines, so that none hides where another solver was measured.
         for (i, points) in series.iter().enumerate() {
-            for (nfe, fd) in points {
+            for (nfe, low, fd, high) in points {
+                if high > low {
+                    let at = x.pixel(*nfe);
+                    canvas.path(
+                        &[(at, y.pixel(*low)), (at, y.pixel(*high))],
+                        PALETTE[i % PALETTE.len()],
+                        2,
+                    )?;
+                }
                 canvas.marker(i, (x.pixel(*nfe), y.pixel(*fd)))?;
             }
         }
@@ -77,11 +86,19 @@ pub fn fd_vs_nfe(report: &Report) -> Result<String> {
     Ok(svg)
 }
 
-/// Points (NFE, FD) of each row; a logarithmic axis has no place for zero.
-fn series(layout: &Layout<'_>) -> Vec<Vec<(f64, f64)>> {
-    let points = |row: &Vec<Option<f64>>| {
-        let all = layout.nfes.iter().zip(row).filter_map(|(nfe, fd)| Some((f64::from(*nfe), (*fd)?)));
-        all.filter(|(_, fd)| fd.is_finite() && *fd > 0.0).collect()
+/// A point of a curve: NFE, FD less its deviation over the blocks, FD, FD plus it.
+type Point = (f64, f64, f64, f64);
+
+/// Points of each row; a logarithmic axis has no place for zero.
+fn series(layout: &Layout<'_>) -> Vec<Vec<Point>> {
+    let point = |nfe: u32, value: Value| {
+        let sd = value.spread.map_or(0.0, |(sd, _)| sd);
+        let low = if value.mean > sd { value.mean - sd } else { value.mean };
+        (f64::from(nfe), low, value.mean, value.mean + sd)
+    };
+    let points = |row: &Vec<Option<Value>>| {
+        let all = layout.nfes.iter().zip(row).filter_map(|(nfe, fd)| Some(point(*nfe, (*fd)?)));
+        all.filter(|(_, _, fd, _)| fd.is_finite() && *fd > 0.0).collect()
     };
     layout.rows.iter().map(|(_, row)| points(row)).collect()
 }
@@ -128,7 +145,8 @@ fn titles(canvas: &Canvas<'_>, report: &Report) -> DrawResult {
     canvas.bold_text(&format!("{} along {}", report.model, report.path), (left, 22), 15.0, INK)?;
     let network = report.reference.extractor.split(':').next().unwrap_or_default();
     let sub = format!(
-        "{} samples a point, features of {network}, {} reference images of {}",
+        "{}{} samples a point, features of {network}, {} reference images of {}",
+        if report.blocks > 1 { format!("{} x ", report.blocks) } else { String::new() },
         thousands(report.samples),
         thousands(report.reference.n),
         report.reference.data

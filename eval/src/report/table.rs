@@ -13,22 +13,49 @@ pub enum Style {
     Markdown,
 }
 
+/// A metric of one cell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value {
+    /// Mean over the blocks.
+    pub(crate) mean: f64,
+    /// Standard deviation over the blocks, and their count.
+    pub(crate) spread: Option<(f64, f64)>,
+}
+
+impl Value {
+    fn new(cell: &Cell, metric: Metric<'_>) -> Option<Self> {
+        let mean = *cell.metrics.get(metric.key)?;
+        Some(Self { mean, spread: cell.sd(metric.key).map(|sd| (sd, cell.blocks.len() as f64)) })
+    }
+
+    /// With the metric's digits, and the deviation where it is known.
+    pub(crate) fn show(self, metric: Metric<'_>) -> String {
+        let mean = metric.format(self.mean);
+        self.spread.map_or(mean.clone(), |(sd, _)| format!("{mean} ±{}", metric.format(sd)))
+    }
+
+    /// Two standard errors of the mean.
+    fn margin(self) -> f64 {
+        self.spread.map_or(0.0, |(sd, blocks)| 2.0 * sd / blocks.sqrt())
+    }
+}
+
 /// A metric laid out by solver (rows, in order of appearance) and NFE (columns, ascending).
 pub(crate) struct Layout<'a> {
     /// Distinct NFEs, ascending.
     pub(crate) nfes: Vec<u32>,
     /// Label and one optional value a column.
-    pub(crate) rows: Vec<(String, Vec<Option<f64>>)>,
+    pub(crate) rows: Vec<(String, Vec<Option<Value>>)>,
     metric: Metric<'a>,
 }
 
 impl<'a> Layout<'a> {
     /// Lays out the cells that have the metric. Of two cells in the same place the later one counts.
     pub(crate) fn new(report: &Report, metric: Metric<'a>) -> Self {
-        let cells: Vec<(&Cell, f64)> =
-            report.cells.iter().filter_map(|c| Some((c, *c.metrics.get(metric.key)?))).collect();
+        let cells: Vec<(&Cell, Value)> =
+            report.cells.iter().filter_map(|c| Some((c, Value::new(c, metric)?))).collect();
         let nfes: Vec<u32> = cells.iter().map(|(c, _)| c.nfe).collect::<BTreeSet<_>>().into_iter().collect();
-        let mut rows: Vec<(String, Vec<Option<f64>>)> = Vec::new();
+        let mut rows: Vec<(String, Vec<Option<Value>>)> = Vec::new();
         for (cell, value) in cells {
             let label = label(report, cell);
             let at = rows.iter().position(|(l, _)| *l == label).unwrap_or_else(|| {
@@ -42,12 +69,16 @@ impl<'a> Layout<'a> {
         Self { nfes, rows, metric }
     }
 
-    /// Whether a value is, as printed, the best of its column, with something to be better than.
-    pub(crate) fn is_best(&self, column: usize, value: f64) -> bool {
+    /// Whether a value is the best of its column, with something to be better than, or tied with it: the same as
+    /// printed, or nearer to it than two standard errors of their difference.
+    pub(crate) fn is_best(&self, column: usize, value: Value) -> bool {
         let others = || self.rows.iter().filter_map(|(_, row)| row[column]);
-        let shown = self.metric.format(value);
-        others().count() > 1
-            && !others().any(|o| self.metric.better(o, value) && self.metric.format(o) != shown)
+        let beats = |other: Value| {
+            self.metric.better(other.mean, value.mean)
+                && self.metric.format(other.mean) != self.metric.format(value.mean)
+                && (other.mean - value.mean).abs() > other.margin().hypot(value.margin())
+        };
+        others().count() > 1 && !others().any(beats)
     }
 }
 
@@ -69,7 +100,7 @@ pub fn table(report: &Report, metric: Metric<'_>, style: Style) -> String {
         let mut line = vec![label.clone()];
         line.extend(values.iter().enumerate().map(|(column, value)| match value {
             None => mark("–".to_owned(), false, style),
-            Some(v) => mark(metric.format(*v), layout.is_best(column, *v), style),
+            Some(v) => mark(v.show(metric), layout.is_best(column, *v), style),
         }));
         lines.push(line);
     }

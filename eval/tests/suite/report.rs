@@ -2,7 +2,7 @@
 
 use fewstep_eval::Error;
 use fewstep_eval::report::{
-    Cell, Figure, Metric, ReferenceInfo, Report, Style, TeacherInfo, fd_vs_nfe, html, table,
+    Cell, Figure, Metric, ReferenceInfo, Report, Style, TeacherInfo, fd_vs_nfe, html, means, table,
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ fn cell(solver: &str, nfe: u32, fd: f64) -> Cell {
         forwards: nfe,
         samples: 5_000,
         metrics: metrics.map(|(name, value)| (name.to_owned(), value)).into(),
+        blocks: vec![],
         seconds: 12.5,
         seconds_per_image: 0.0025,
         plan_hash: format!("{solver}-{nfe}-0123456789abcdef"),
@@ -31,6 +32,7 @@ fn report(cells: Vec<Cell>) -> Report {
         path: "vp-linear".to_owned(),
         seed: 0,
         samples: 5_000,
+        blocks: 1,
         reference: ReferenceInfo {
             data: "fashion-mnist/train".to_owned(),
             n: 60_000,
@@ -168,6 +170,33 @@ heun            –   1.063       –
     two_grids.cells[0].grid = "karras".to_owned();
     let got = table(&two_grids, Metric::FD, Style::Plain);
     assert!(got.contains("ddim (karras)") && got.contains("ddim (uniform-t)"), "\n{got}");
+}
+
+#[test]
+fn blocks_give_deviations_and_ties() {
+    let fd = |values: [f64; 3]| values.map(|v| BTreeMap::from([("fd".to_owned(), v)])).to_vec();
+    let mut report = report(vec![cell("ddim", 10, 0.0), cell("heun", 10, 0.0), cell("deis-tab3", 10, 0.0)]);
+    report.blocks = 3;
+    // Means 10, 10.2 and 12 with deviations 0.1, 0.3 and 1: the second is tied with the best, the third is not.
+    for (cell, values) in
+        report.cells.iter_mut().zip([[9.9, 10.0, 10.1], [9.9, 10.2, 10.5], [11.0, 12.0, 13.0]])
+    {
+        cell.blocks = fd(values);
+        cell.metrics = means(&cell.blocks);
+    }
+    assert!((report.cells[1].sd("fd").unwrap() - 0.3).abs() < 1e-12);
+    assert_eq!(cell("ddim", 1, 1.0).sd("fd"), None);
+    let got = table(&report, Metric::FD, Style::Markdown);
+    assert!(got.contains("**10.000 ±0.100**") && got.contains("**10.200 ±0.300**"), "\n{got}");
+    assert!(got.contains(" 12.000 ±1.000 "), "\n{got}");
+    let text = report.to_json().unwrap();
+    assert_eq!(Report::from_json(&text).unwrap(), report);
+    let svg = fd_vs_nfe(&report).unwrap();
+    assert!(svg.contains("3 x 5,000 samples a point"));
+    assert!(html(&report, &[]).unwrap().contains("3 blocks of 5,000 samples"));
+    report.cells[2].blocks.pop();
+    let error = report.to_json().unwrap_err().to_string();
+    assert!(error.contains("deis-tab3 at 10 NFE lists 2 blocks in a report of 3"), "{error}");
 }
 
 #[test]
