@@ -1,7 +1,11 @@
 //! Counter-based noise: a pure function of (seed, image, draw), so that a picture never depends on the batch it was
 //! made in, on the order of batches, on threads or on the device.
 
-use std::f64::consts::TAU;
+mod normal;
+
+/// Multipliers and key increments of Philox 4x32.
+const MUL: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// Standard normal noise from Philox 4x32-10 (Salmon et al., SC 2011) and the Box–Muller transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +21,7 @@ impl NoiseSource {
 
     /// Fills `out` with the noise of `image` and `draw` (0 is the initial noise, later ones belong to the plan).
     pub fn fill(&self, image: u64, draw: u32, out: &mut [f32]) {
-        for (block, chunk) in out.chunks_mut(4).enumerate() {
-            let bits = self.bits(block as u32, draw, image);
-            let (a, b) = box_muller(bits[0], bits[1]);
-            let (c, d) = box_muller(bits[2], bits[3]);
-            for (slot, value) in chunk.iter_mut().zip([a, b, c, d]) {
-                *slot = value as f32;
-            }
-        }
+        normal::fill([draw, image as u32, (image >> 32) as u32], self.key(), out);
     }
 
     /// Noise of several images, `size` numbers each, one after the other.
@@ -38,22 +35,18 @@ impl NoiseSource {
 
     /// 128 uniform bits; also used where a training step needs randomness that a resume can repeat.
     pub fn bits(&self, block: u32, draw: u32, image: u64) -> [u32; 4] {
-        let key = [self.seed as u32, (self.seed >> 32) as u32];
-        philox([block, draw, image as u32, (image >> 32) as u32], key)
+        philox([block, draw, image as u32, (image >> 32) as u32], self.key())
+    }
+
+    fn key(self) -> [u32; 2] {
+        [self.seed as u32, (self.seed >> 32) as u32]
     }
 }
 
-/// Two independent standard normals from two uniform words; the first is moved off zero, where the logarithm ends.
-fn box_muller(u: u32, v: u32) -> (f64, f64) {
-    const SCALE: f64 = 1.0 / 4_294_967_296.0;
-    let radius = (-2.0 * ((f64::from(u) + 0.5) * SCALE).ln()).sqrt();
-    let (sin, cos) = (TAU * f64::from(v) * SCALE).sin_cos();
-    (radius * cos, radius * sin)
-}
-
+/// Philox 4x32-10: 128 random bits for a counter.
+#[expect(clippy::inline_always, reason = "it takes on the vector width of its caller")]
+#[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    const MUL: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
-    const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
     for round in 0..10 {
         if round > 0 {
             key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
