@@ -172,4 +172,22 @@ mod tests {
         assert_eq!(both[40..], Brownian::new(source, &[9], 40).increment(0.2, 3.0));
         assert_ne!(both[..40], both[40..]);
     }
+
+    #[test]
+    #[ignore = "measures time"]
+    fn speed() {
+        let images: Vec<u64> = (0..16).collect();
+        let mut w = Brownian::new(NoiseSource::new(3), &images, 784);
+        let clock = std::time::Instant::now();
+        let mut at = 1e-4;
+        for _ in 0..40 {
+            w.increment(at, at * 1.37);
+            at *= 1.37;
+        }
+        let us = clock.elapsed().as_secs_f64() * 1e6 / 40.0 / 16.0;
+        #[expect(clippy::print_stderr, reason = "this test is for its figures")]
+        {
+            eprintln!("{us:.1} us an image and step of 784 numbers");
+        }
+    }
 }
