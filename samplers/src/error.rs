@@ -214,6 +214,60 @@ pub enum Error {
         /// The length of the state.
         expected: usize,
     },
+    /// A machine answered a batch with another number of values.
+    #[error(
+        "the machine returned {found} {what} for {expected} questions; it must answer each, in their order"
+    )]
+    Answers {
+        /// What was asked for.
+        what: &'static str,
+        /// How many came back.
+        found: usize,
+        /// How many were asked for.
+        expected: usize,
+    },
+    /// The error of a dynamic step is no number.
+    #[error(
+        "solver `{solver}` cannot judge its step: the error of image {image} after t = {t} is {value}; \
+         the network's output is not finite there: check its weights, or start and end inside its range"
+    )]
+    ErrorNorm {
+        /// The solver.
+        solver: String,
+        /// The image, from 0.
+        image: usize,
+        /// Where the step started.
+        t: f64,
+        /// The error.
+        value: f64,
+    },
+    /// An image needs more evaluations than it may use.
+    #[error(
+        "solver `{solver}` has used up {nfe} evaluations for image {image} and stands at t = {t}; \
+         raise max_nfe, atol or rtol"
+    )]
+    Budget {
+        /// The solver.
+        solver: String,
+        /// The image, from 0.
+        image: usize,
+        /// The evaluations.
+        nfe: usize,
+        /// Where the image stands.
+        t: f64,
+    },
+    /// The tolerance asks for steps that the time cannot resolve.
+    #[error(
+        "solver `{solver}` cannot shorten the step of image {image} at t = {t} any further; raise atol or rtol"
+    )]
+    StepTooShort {
+        /// The solver.
+        solver: String,
+        /// The image, from 0.
+        image: usize,
+        /// Where the image stands.
+        t: f64,
+    },
     /// A mixture with a bad component.
     #[error(
         "mixture component {index} is unusable; give a positive weight, a finite mean, a positive deviation"

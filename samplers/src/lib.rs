@@ -27,6 +27,7 @@
 //! # Ok::<(), fewstep_samplers::Error>(())
 //! ```
 
+pub mod dynamic;
 mod entry;
 mod error;
 pub mod exact;

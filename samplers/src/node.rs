@@ -30,6 +30,16 @@ impl Node {
         // Two logarithms, not one of a quotient: neither over- nor underflows.
         self.alpha.ln() - self.sigma.ln()
     }
+
+    /// What divides a state to bring it to the variance-preserving scale.
+    pub(crate) fn scale(&self) -> f64 {
+        self.alpha.hypot(self.sigma)
+    }
+
+    /// Signal-to-noise ratio `(alpha / sigma)^2`, the clock of the Brownian path.
+    pub(crate) fn clock(&self) -> f64 {
+        (self.alpha / self.sigma).powi(2)
+    }
 }
 
 #[cfg(test)]

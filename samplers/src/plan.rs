@@ -57,6 +57,14 @@ pub enum NoiseKey {
     },
 }
 
+impl NoiseKey {
+    /// The increment of the Brownian path between two nodes, the noise of a stochastic step.
+    #[must_use]
+    pub fn between(from: &Node, to: &Node) -> Self {
+        Self::Brownian { from: from.clock(), to: to.clock() }
+    }
+}
+
 /// One operation of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]

@@ -83,8 +83,7 @@ impl PlanBuilder {
     /// With more steps the same picture is refined, which fresh noise would not give.
     pub fn brownian(&mut self, from: &Node, to: &Node) -> Slot {
         let out = self.fresh();
-        let clock = |node: &Node| (node.alpha / node.sigma).powi(2);
-        let (from, to) = (clock(from), clock(to));
+        let (from, to) = (from.clock(), to.clock());
         if !(from.is_finite() && to.is_finite()) {
             self.fail(to);
         }

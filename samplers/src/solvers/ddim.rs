@@ -29,13 +29,28 @@ pub struct Ddim {
     pub eta: f64,
 }
 
+/// The step `x' = keep x + pull x0 + noise z`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Transfer {
+    pub(crate) keep: f64,
+    pub(crate) pull: f64,
+    pub(crate) noise: f64,
+}
+
 impl Ddim {
     fn from_params(p: &mut Params) -> Result<Self> {
         Ok(Self { eta: p.number("eta", 0.0, 0.0..=1.0)? })
     }
 
+    /// Coefficients of the step.
+    pub(crate) fn transfer(self, from: &Node, to: &Node) -> Transfer {
+        let noise = self.noise(from, to);
+        let keep = ((to.sigma - noise) * (to.sigma + noise)).max(0.0).sqrt() / from.sigma;
+        Transfer { keep, pull: to.alpha - from.alpha * keep, noise }
+    }
+
     /// Standard deviation of the noise added by the step; 0 for the step into clean data.
-    fn noise(self, from: &Node, to: &Node) -> f64 {
+    pub(crate) fn noise(self, from: &Node, to: &Node) -> f64 {
         if self.eta == 0.0 || to.sigma == 0.0 {
             return 0.0;
         }
@@ -68,13 +83,12 @@ impl Solver for Ddim {
         for (i, pair) in grid.nodes().windows(2).enumerate() {
             let (from, to) = (&pair[0], &pair[1]);
             let x0 = b.eval(x, i, Pred::X0);
-            let s = self.noise(from, to);
-            x = if s > 0.0 {
+            let step = self.transfer(from, to);
+            x = if step.noise > 0.0 {
                 let z = b.brownian(from, to);
-                let keep = ((to.sigma - s) * (to.sigma + s)).max(0.0).sqrt() / from.sigma;
-                b.lin(&[(keep, x), (to.alpha - from.alpha * keep, x0), (s, z)])
+                b.lin(&[(step.keep, x), (step.pull, x0), (step.noise, z)])
             } else {
-                step_through_x0(&mut b, from, to, x, x0)
+                b.lin(&[(step.keep, x), (step.pull, x0)])
             };
             b.end_step(x);
         }

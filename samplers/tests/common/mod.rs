@@ -1,6 +1,8 @@
 //! Helpers shared by the integration tests.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod images;
+
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
 use fewstep_samplers::{End, Grid, GridRule, Path, Plan, solver};
