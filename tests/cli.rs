@@ -130,6 +130,37 @@ fn a_picture_can_be_the_start() {
 }
 
 #[test]
+fn dynamic_solvers_generate_and_count() {
+    let (dir, model) = model();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let generate = |out: &str, seeds: &str, solver: &str| -> Vec<Value> {
+        let args = ["generate", "-m", &model, "-s", seeds, "--solver", solver, "--json", "-o", &at(out)];
+        let done = run(&args);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let many = generate("a", "0-5", "dpm-23");
+    let nfe: Vec<u64> = many.iter().map(|line| line["nfe"].as_u64().unwrap()).collect();
+    assert!(nfe.iter().all(|&n| n > 3) && nfe.iter().any(|n| *n != nfe[0]), "{nfe:?}");
+    // One image is at the same noise whatever its company; its path may differ by rounding, hardly by more.
+    assert!(generate("b", "4", "dpm-23")[0]["nfe"].as_u64().unwrap().abs_diff(nfe[4]) <= 3);
+    // Iterated until nothing moves, ParaDiGMS is DDIM.
+    let pictures = |out: &str, solver: &str| {
+        generate(out, "0-1", solver);
+        fs::read(dir.path().join(out).join("grid.png")).unwrap()
+    };
+    let grey = |png: &[u8]| image::load_from_memory(png).unwrap().into_luma8().into_raw();
+    let (a, b) = (grey(&pictures("c", "paradigms:tol=0")), grey(&pictures("d", "ddim")));
+    assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 1));
+    refuses(
+        &["generate", "-m", &model, "--solver", "dpm-12", "--nfe", "9", "-o", &at("e")],
+        &["leave --nfe out"],
+    );
+    refuses(&["plan", "--solver", "dpm-12"], &["has no plan"]);
+    refuses(&["bench", "-m", &model, "--solver", "dpm-12", "-o", &at("e")], &["`dpm-12`", "fixed"]);
+}
+
+#[test]
 fn bad_arguments_are_named() {
     let (dir, model) = model();
     let out = dir.path().join("out").to_str().unwrap().to_owned();

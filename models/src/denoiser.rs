@@ -24,6 +24,22 @@ pub trait Denoiser: Send {
     /// If a shape or label does not fit the model.
     fn predict(&self, x: &Tensor, node: &Node, want: Pred, class: Option<&Tensor>) -> Result<Tensor>;
 
+    /// [`Denoiser::predict`] with a node of its own for each image.
+    ///
+    /// # Shapes
+    /// - `x: [b, c, h, w]` f32, `nodes`: b
+    /// - `class` and output as there
+    ///
+    /// # Errors
+    /// As there.
+    fn predict_each(&self, x: &Tensor, nodes: &[Node], want: Pred, class: Option<&Tensor>) -> Result<Tensor> {
+        let one = |(i, node): (usize, &Node)| {
+            let class = class.map(|class| class.narrow(0, i as i64, 1));
+            self.predict(&x.narrow(0, i as i64, 1), node, want, class.as_ref())
+        };
+        Ok(Tensor::cat(&nodes.iter().enumerate().map(one).collect::<Result<Vec<_>>>()?, 0))
+    }
+
     /// How the model was trained.
     fn spec(&self) -> &ModelSpec;
 

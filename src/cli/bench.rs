@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fewstep_eval::report::{Cell, Metric, Report, SCHEMA, Style, TeacherInfo, table};
 use fewstep_eval::sha256_hex;
 use fewstep_models::{ModelFolder, NetDenoiser};
 use fewstep_samplers::{Path, Plan, Solver, solver};
 use tch::Device;
 
-use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
+use super::options::{AnySolver, Budget, GridArgs, ModelArgs, create_dir, parse_list};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::bench::{Judge, Measured, Record, Settings, Teacher, Wanted, plan_hash};
@@ -123,7 +123,9 @@ fn metrics(list: &str) -> Result<Vec<Metric<'static>>> {
 fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
     let mut plans = Vec::new();
     for spec in args.solver.split(',') {
-        let solver = solver(spec.trim())?;
+        let AnySolver::Static(solver) = AnySolver::parse(spec.trim())? else {
+            bail!("`{spec}` spends another number of evaluations on each image; bench compares fixed ones")
+        };
         if let Some(steps) = &args.steps {
             for n in parse_list(steps, "a step count")? {
                 plans.push(args.grid.plan(&*solver, path, Budget::Steps(n))?);

@@ -5,18 +5,18 @@ use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use fewstep_samplers::{Plan, solver};
+use anyhow::{Context, Result, bail, ensure};
+use fewstep_samplers::Plan;
 use image::imageops::FilterType;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
+use super::options::{AnySolver, Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::output::{self, Picture};
-use crate::pipeline::{Batches, Job, Observer, quantise};
+use crate::pipeline::{Batches, Job, Observer, Program, quantise};
 
 /// Sample images from a model
 ///
@@ -68,6 +68,9 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// The bar of a run whose steps are known.
+const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
+
 /// Generates, writes, prints.
 ///
 /// # Errors
@@ -77,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let folder = args.model.open()?;
     let spec = folder.spec.clone();
     let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
-    let plan = compile(args, &spec.sample_path)?;
+    let program = compile(args, &spec.sample_path)?;
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     create_dir(&args.output)?;
     // Opened before the work starts, so that an unusable folder is found out at once.
@@ -87,14 +90,15 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let (denoiser, device, workers) = args.model.load(&folder)?;
 
     let job = Job { seed: args.run_seed, images, class, init, batch: args.model.batch, workers, device };
-    let bar = bar(
-        (job.images.len().div_ceil(job.batch) * plan.steps) as u64,
-        "{prefix} {wide_bar} {percent}% · {eta} left",
-    );
-    bar.set_prefix(format!("{} · NFE {}", plan.solver, plan.nfe()));
+    let steps = program.steps().map(|steps| (job.batches() * steps) as u64);
+    let bar = bar(steps.unwrap_or(0), if steps.is_some() { KNOWN } else { "{prefix} {spinner} {elapsed}" });
+    bar.set_prefix(match &program {
+        Program::Plan(plan) => format!("{} · NFE {}", plan.solver, plan.nfe()),
+        Program::Dynamic { solver, .. } => solver.name(),
+    });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-    let mut batches = Batches::new(&plan, &denoiser, &job, &watch);
-    let parameters = parameters(args, &plan);
+    let parameters = parameters(args, &program);
+    let mut batches = Batches::new(program, &denoiser, &job, &watch);
     let mut sheet = Vec::new();
     for batch in &mut batches {
         let batch = batch?;
@@ -103,6 +107,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             .map(|i| {
                 let mut text = parameters.clone();
                 text["image"] = batch.images[i].into();
+                text["nfe"] = batch.nfe[i].into();
                 if let Some(&class) = batch.classes.get(i) {
                     text["class"] = class.into();
                     if let Some(name) = spec.class_names.get(class as usize) {
@@ -139,16 +144,29 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Plan> {
+fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Program> {
     if let Some(file) = &args.plan {
         let name = file.display();
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the plan `{name}`"))?;
-        return Plan::from_json(&text).with_context(|| format!("`{name}` is not a usable plan"));
+        let plan = Plan::from_json(&text).with_context(|| format!("`{name}` is not a usable plan"))?;
+        return Ok(Program::Plan(plan));
     }
     let path = args.grid.path(default);
-    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
     let strength = args.init_image.as_ref().map_or(1.0, |_| args.strength);
-    let plan = args.grid.last_part(&*solver(&args.solver)?, &path, budget, strength)?;
+    let solver = match AnySolver::parse(&args.solver)? {
+        AnySolver::Static(solver) => solver,
+        AnySolver::Dynamic(solver) => {
+            ensure!(
+                args.nfe.is_none(),
+                "`{}` finds out on the way how many evaluations it needs; leave --nfe out",
+                solver.name()
+            );
+            let grid = args.grid.steps(&path, args.steps, strength)?;
+            return Ok(Program::Dynamic { solver, grid });
+        }
+    };
+    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
+    let plan = args.grid.last_part(&*solver, &path, budget, strength)?;
     if let Some(nfe) = args.nfe.filter(|&nfe| nfe != plan.nfe()) {
         note(&format!(
             "`{}` cannot spend exactly {nfe} evaluations here; it spends {}",
@@ -156,7 +174,7 @@ fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Plan> {
             plan.nfe()
         ));
     }
-    Ok(plan)
+    Ok(Program::Plan(plan))
 }
 
 /// A picture as the model takes it, `[c, h, w]` in `[-1, 1]`; one of another size is resized.
@@ -181,15 +199,18 @@ fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Ve
 }
 
 /// What stands in every picture of the run.
-fn parameters(args: &Args, plan: &Plan) -> Value {
+fn parameters(args: &Args, program: &Program) -> Value {
+    let (path, grid, steps) = match program {
+        Program::Plan(plan) => (&plan.path, &plan.grid[..], plan.steps),
+        Program::Dynamic { grid, .. } => (grid.path(), grid.rule(), grid.steps()),
+    };
     let mut text = json!({
         "model": args.model.model,
         "run_seed": args.run_seed,
-        "solver": plan.solver,
-        "steps": plan.steps,
-        "nfe": plan.nfe(),
-        "path": plan.path.to_string(),
-        "grid": plan.grid,
+        "solver": program.solver(),
+        "steps": steps,
+        "path": path.to_string(),
+        "grid": grid,
         "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
         "fewstep": env!("CARGO_PKG_VERSION"),
     });

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::{ModelFolder, NetDenoiser};
-use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
+use fewstep_samplers::dynamic::{Dynamic, dynamic_registry, dynamic_solver};
+use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver, solver};
 use tch::Device;
 
 use crate::device::{DeviceChoice, Dtype};
@@ -116,8 +117,8 @@ impl GridArgs {
         self.last_part(solver, path, budget, 1.0)
     }
 
-    /// Compiles `solver` on the last part of this grid. `strength` is the share of its steps to run, the last ones; the budget pays for
-    /// those in NFE, for all of them in steps.
+    /// Compiles `solver` on the last part of this grid. `strength` is the share of its steps to run, the last ones; the
+    /// budget pays for those in NFE, for all of them in steps.
     pub(super) fn last_part(
         &self,
         solver: &dyn Solver,
@@ -125,33 +126,59 @@ impl GridArgs {
         budget: Budget,
         strength: f64,
     ) -> Result<Plan> {
-        ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
-        let rule = self.rule(path);
-        let (all, kept) = match (budget, rule.fixed_steps(path, self.end)) {
+        let nfe = match (budget, self.rule(path).fixed_steps(path, self.end)) {
             (Budget::Steps(n), _) | (Budget::Nfe(_), Some(n)) => {
-                (n, ((n as f64 * strength).round() as usize).max(1))
+                return Ok(solver.plan(&self.steps(path, n, strength)?)?);
             }
-            (Budget::Nfe(nfe), None) => {
-                ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
-                // Whether a grid ends at zero does not depend on its length.
-                let to_zero = self.grid(path, 2)?.to_zero();
-                let kept = solver.steps_for_nfe(nfe, to_zero).with_context(|| {
-                    format!("`{}` needs more than {nfe} evaluations for one step", solver.name())
-                })?;
-                ((kept as f64 / strength).round() as usize, kept)
-            }
+            (Budget::Nfe(nfe), None) => nfe,
         };
-        let grid = self.grid(path, all)?;
-        Ok(solver.plan(&if kept < all { last_steps(&grid, kept)? } else { grid })?)
+        ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
+        // Whether a grid ends at zero does not depend on its length.
+        let to_zero = self.grid(path, 2)?.to_zero();
+        let kept = solver
+            .steps_for_nfe(nfe, to_zero)
+            .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
+        let all = (kept as f64 / checked(strength)?).round() as usize;
+        Ok(solver.plan(&last_steps(self.grid(path, all)?, kept)?)?)
+    }
+
+    /// The last part of a grid of `steps` steps: `strength` is the share of them to keep.
+    pub(super) fn steps(&self, path: &Path, steps: usize, strength: f64) -> Result<Grid> {
+        let kept = ((steps as f64 * checked(strength)?).round() as usize).max(1);
+        last_steps(self.grid(path, steps)?, kept)
     }
 }
 
+fn checked(strength: f64) -> Result<f64> {
+    ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
+    Ok(strength)
+}
+
 /// The last `kept` steps of a grid. Solvers warm up anew there, so that no step is cut in its middle.
-fn last_steps(grid: &Grid, kept: usize) -> Result<Grid> {
+fn last_steps(grid: Grid, kept: usize) -> Result<Grid> {
+    if kept >= grid.steps() {
+        return Ok(grid);
+    }
     let first = grid.steps() - kept;
     let times: Vec<f64> = grid.times().skip(first).collect();
     let provenance = format!("{} from step {first} of {}", grid.rule(), grid.steps());
     Ok(Grid::new(grid.path(), &times, provenance)?)
+}
+
+/// A solver by its specification.
+pub(super) enum AnySolver {
+    /// Compiles to a plan.
+    Static(Box<dyn Solver>),
+    /// Chooses its steps as it goes.
+    Dynamic(Dynamic),
+}
+
+impl AnySolver {
+    pub(super) fn parse(spec: &str) -> Result<Self> {
+        let name = spec.split(':').next().unwrap_or_default().trim();
+        let dynamic = dynamic_registry().iter().any(|entry| entry.name == name);
+        Ok(if dynamic { Self::Dynamic(dynamic_solver(spec)?) } else { Self::Static(solver(spec)?) })
+    }
 }
 
 /// A comma list of one kind of value.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use fewstep_samplers::dynamic::{DynamicEntry, dynamic_registry};
 use fewstep_samplers::{Entry, GridRule, Op, Path, Pred, registry, solver};
 use serde_json::{Value, json};
 
@@ -26,8 +27,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let rows: Vec<Row> = registry().iter().map(Row::new).collect::<Result<_>>()?;
     if args.json {
-        for row in &rows {
-            print(&row.json().to_string());
+        for line in rows.iter().map(Row::json).chain(dynamic_registry().iter().map(dynamic_json)) {
+            print(&line.to_string());
         }
     } else if args.markdown {
         print(&markdown(&rows));
@@ -80,6 +81,17 @@ impl Row {
     }
 }
 
+/// Order and evaluations per step are no fixed numbers here.
+fn dynamic_json(e: &DynamicEntry) -> Value {
+    json!({
+        "name": e.name, "family": DYNAMIC, "summary": e.summary, "params": e.params,
+        "reference": e.reference,
+    })
+}
+
+/// The heading of the solvers that choose their steps as they go.
+const DYNAMIC: &str = "Dynamic";
+
 fn name(pred: Pred) -> &'static str {
     match pred {
         Pred::Eps => "eps",
@@ -105,6 +117,10 @@ fn table(rows: &[Row]) -> String {
         if !e.params.is_empty() {
             let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
         }
+    }
+    for e in dynamic_registry() {
+        let _ = writeln!(text, "{:<width$}{:<7}{:<10}{:<12}{}", e.name, "-", "varies", "none", e.summary);
+        let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
     }
     text
 }
@@ -145,6 +161,14 @@ fn markdown(rows: &[Row]) -> String {
                 e.reference
             );
         }
+    }
+    let _ = write!(
+        text,
+        "\n## {DYNAMIC}\n\nTheir steps depend on what the network says, so that they have no plan, only `generate` runs them, and \
+         each image has its own cost.\n\n| solver | what it is | reference |\n|---|---|---|\n"
+    );
+    for e in dynamic_registry() {
+        let _ = writeln!(text, "| `{}` | {}<br>`{}` | {} |", e.name, e.summary, e.params, e.reference);
     }
     text
 }

@@ -13,6 +13,15 @@ pub(super) struct Watch(pub(super) ProgressBar);
 impl Observer for Watch {
     fn step(&self, _: &StepInfo<'_>) -> ControlFlow<()> {
         self.0.inc(1);
-        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        flow()
     }
+
+    fn round(&self, _: usize) -> ControlFlow<()> {
+        self.0.tick();
+        flow()
+    }
+}
+
+fn flow() -> ControlFlow<()> {
+    if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

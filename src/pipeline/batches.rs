@@ -10,12 +10,14 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Result, anyhow};
 use fewstep_models::Denoiser;
-use fewstep_samplers::{NoiseKey, Plan};
+use fewstep_samplers::NoiseKey;
 use tch::{Device, Kind, Tensor};
 
 use super::brownian::Brownian;
 use super::executor::{Observer, Outcome, StepInfo, execute};
+use super::machine::Tensors;
 use super::noise::NoiseSource;
+use super::program::Program;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Batch {
     pub images: Vec<u64>,
     /// Asked class of each; empty for an unconditional model.
     pub classes: Vec<i64>,
+    /// Network evaluations spent on each.
+    pub nfe: Vec<usize>,
     /// `[n, c, h, w]` f32, about `[-1, 1]`, on the CPU.
     pub x: Tensor,
 }
@@ -76,17 +80,22 @@ pub struct Batches {
 
 impl Batches {
     /// Starts the workers; each has an instance of `denoiser` over the same weights.
-    pub fn new(plan: &Plan, denoiser: &dyn Denoiser, job: &Job, observer: &Arc<dyn Observer>) -> Self {
+    pub fn new(
+        program: impl Into<Program>,
+        denoiser: &dyn Denoiser,
+        job: &Job,
+        observer: &Arc<dyn Observer>,
+    ) -> Self {
         let batches = job.batches();
         let workers = job.workers.clamp(1, batches.max(1));
         let (send, done) = sync_channel(workers);
         let next = Arc::new(AtomicUsize::new(0));
-        let plan = Arc::new(plan.clone());
+        let program = Arc::new(program.into());
         let kernel_threads = tch::get_num_threads();
         let stop = Arc::new(AtomicBool::new(false));
         let start = |_| {
             let worker = Worker {
-                plan: Arc::clone(&plan),
+                program: Arc::clone(&program),
                 denoiser: denoiser.share(),
                 job: job.clone(),
                 observer: Arc::clone(observer),
@@ -166,11 +175,15 @@ impl Observer for Stoppable<'_> {
     fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()> {
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { self.observer.step(info) }
     }
+
+    fn round(&self, number: usize) -> ControlFlow<()> {
+        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { self.observer.round(number) }
+    }
 }
 
 /// One thread's share of the work.
 struct Worker {
-    plan: Arc<Plan>,
+    program: Arc<Program>,
     denoiser: Box<dyn Denoiser>,
     job: Job,
     observer: Arc<dyn Observer>,
@@ -201,34 +214,53 @@ impl Worker {
         let mut padded = images.to_vec();
         padded.resize(job.batch, images[images.len() - 1]);
         let noise = NoiseSource::new(job.seed);
-        let size = spec.shape.iter().product::<i64>() as usize;
-        let mut path = Brownian::new(noise, &padded, size);
-        let mut draw = |key: NoiseKey| {
-            let values = match key {
-                NoiseKey::Draw(n) => noise.batch(&padded, n, size),
-                NoiseKey::Brownian { from, to } => path.increment(from, to),
-            };
-            let mut shape = vec![job.batch as i64];
-            shape.extend_from_slice(&spec.shape);
-            Tensor::from_slice(&values).view(shape.as_slice()).to_device(job.device)
-        };
+        let mut path = Brownian::new(noise, &padded, spec.shape.iter().product::<i64>() as usize);
+        let mut draw =
+            |key: NoiseKey| tensor(&noise_of(noise, &padded, &mut path, key), spec.shape, job.device);
         let classes: Vec<i64> =
             spec.classes.map(|n| padded.iter().map(|&i| job.class_of(i, n)).collect()).unwrap_or_default();
-        let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
-        let mut x = draw(NoiseKey::Draw(0)) * self.plan.init_scale();
-        if let (Some(init), Some(node)) = (&job.init, self.plan.nodes.first()) {
-            x += Tensor::from_slice(init).view(spec.shape).to_device(job.device) * node.alpha;
+        let start = self.program.start();
+        let mut x = draw(NoiseKey::Draw(0)) * start.sigma;
+        if let Some(init) = &job.init {
+            x += Tensor::from_slice(init).view(spec.shape).to_device(job.device) * start.alpha;
         }
         let observer = Stoppable { observer: &*self.observer, stop: &self.stop };
-        let outcome = execute(&self.plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)?;
-        let Outcome::Done(x) = outcome else { return Ok(None) };
+        let (x, nfe) = match &*self.program {
+            Program::Plan(plan) => {
+                let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
+                match execute(plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)? {
+                    Outcome::Done(x) => (x, vec![plan.nfe(); padded.len()]),
+                    Outcome::Cancelled => return Ok(None),
+                }
+            }
+            Program::Dynamic { solver, grid } => {
+                let class = spec.classes.map(|_| &classes[..]);
+                let mut machine = Tensors::new(&*self.denoiser, class, noise, &padded, job.device);
+                let Some((x, report)) = machine.run(solver, grid, &x, &observer)? else { return Ok(None) };
+                (x, report.images.iter().map(|tally| tally.nfe).collect())
+            }
+        };
         let n = images.len();
         Ok(Some(Batch {
             images: images.to_vec(),
             classes: classes.into_iter().take(n).collect(),
+            nfe: nfe.into_iter().take(n).collect(),
             x: x.narrow(0, 0, n as i64).to_device(Device::Cpu),
         }))
     }
+}
+
+/// The noise of several images that an op asks for, one after the other.
+fn noise_of(noise: NoiseSource, images: &[u64], path: &mut Brownian<'_>, key: NoiseKey) -> Vec<f32> {
+    match key {
+        NoiseKey::Draw(n) => noise.batch(images, n, path.size()),
+        NoiseKey::Brownian { from, to } => path.increment(from, to),
+    }
+}
+
+/// As many images of `shape` as `values` hold.
+fn tensor(values: &[f32], [c, h, w]: [i64; 3], device: Device) -> Tensor {
+    Tensor::from_slice(values).view([-1, c, h, w]).to_device(device)
 }
 
 /// 8-bit pixels from `[-1, 1]`: `clip(127.5 x + 128)`, truncated, which rounds halves up (the rule of 2206.00364).

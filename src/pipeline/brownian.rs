@@ -40,6 +40,11 @@ impl<'a> Brownian<'a> {
         Self { source, images, size, last: None }
     }
 
+    /// Numbers in an image.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// `(W(to) - W(from)) / sqrt(to - from)`, standard normal: image after image, `size` numbers each.
     /// Needs `0 <= from < to`, both finite.
     pub fn increment(&mut self, from: f64, to: f64) -> Vec<f32> {

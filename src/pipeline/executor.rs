@@ -25,6 +25,12 @@ pub struct StepInfo<'a> {
 pub trait Observer: Send + Sync {
     /// Called at the end of every step; `Break` ends the run.
     fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()>;
+
+    /// Called after every round of network calls of a dynamic solver, with its number from 1; `Break` ends the run.
+    fn round(&self, number: usize) -> ControlFlow<()> {
+        let _ = number;
+        ControlFlow::Continue(())
+    }
 }
 
 /// Watches nothing.

@@ -3,9 +3,12 @@
 mod batches;
 mod brownian;
 mod executor;
+mod machine;
 mod noise;
+mod program;
 
 pub use batches::{Batch, Batches, Job, quantise};
 pub use brownian::Brownian;
 pub use executor::{Observer, Outcome, Silent, StepInfo, execute};
 pub use noise::NoiseSource;
+pub use program::Program;
