@@ -16,7 +16,8 @@ pub struct Entry {
     pub family: &'static str,
     /// One line for help texts.
     pub summary: &'static str,
-    /// Parameters with defaults and ranges, one line for help texts; empty when it takes none.
+    /// Parameters with defaults and ranges, one line for help texts; empty when it has none of its own. Every solver
+    /// takes `afs` besides.
     pub params: &'static str,
     /// Order of convergence with default parameters; of a stochastic method, that of its deterministic limit.
     pub order: u32,

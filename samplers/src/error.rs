@@ -180,6 +180,14 @@ pub enum Error {
         /// The coefficient.
         value: f64,
     },
+    /// A solver that needs another grid than the one it got.
+    #[error("solver `{solver}` cannot run on this grid: {reason}")]
+    Unsuited {
+        /// The solver.
+        solver: String,
+        /// What it lacks, and what would do.
+        reason: String,
+    },
     /// A plan that breaks one of its rules.
     #[error("invalid plan: {reason}")]
     InvalidPlan {

@@ -84,7 +84,7 @@ pub enum Op {
     Lin {
         /// Where the sum goes.
         out: Slot,
-        /// Coefficients with the slots that they scale; none is zero, no slot occurs twice.
+        /// Coefficients with the slots that they scale; no slot occurs twice.
         terms: Vec<(f64, Slot)>,
     },
     /// Fresh standard normal noise.

@@ -2,7 +2,10 @@
 
 use crate::Result;
 use crate::entry::Entry;
-use crate::solvers::{Solver, ddim, deis, dpmpp, euler, heun};
+use crate::solvers::afs::Afs;
+use crate::solvers::{
+    Solver, ancestral, consistency, ddim, deis, dpmpp, exponential, heun, restart, runge_kutta,
+};
 use crate::spec::{Params, unknown};
 
 /// All solvers, simplest first.
@@ -10,18 +13,41 @@ use crate::spec::{Params, unknown};
 pub fn registry() -> &'static [Entry] {
     const ENTRIES: &[Entry] = &[
         ddim::ENTRY,
-        euler::ENTRY,
+        runge_kutta::ENTRY_EULER,
         heun::ENTRY,
+        runge_kutta::ENTRY_MIDPOINT,
+        runge_kutta::ENTRY_DPM_2,
+        runge_kutta::ENTRY_HEUN_2,
+        runge_kutta::ENTRY_KUTTA_3,
+        runge_kutta::ENTRY_HEUN_3,
+        runge_kutta::ENTRY_RALSTON_3,
+        runge_kutta::ENTRY_SSP_3,
+        runge_kutta::ENTRY_HOUWEN_3,
+        runge_kutta::ENTRY_CLASSICAL_4,
+        exponential::ENTRY_DPM_2S,
+        exponential::ENTRY_DPM_3S,
+        exponential::ENTRY_DPM_FAST,
+        exponential::ENTRY_DPMPP_2S,
+        exponential::ENTRY_DPMPP_3S,
+        exponential::ENTRY_DPMPP_FAST,
         dpmpp::ENTRY_2M,
         deis::ENTRY_TAB0,
         deis::ENTRY_TAB1,
         deis::ENTRY_TAB2,
         deis::ENTRY_TAB3,
+        exponential::ENTRY_RES_2S,
+        ancestral::ENTRY_EULER_A,
+        ancestral::ENTRY_DDPM,
+        ancestral::ENTRY_DPMPP_2S_A,
+        ancestral::ENTRY_DPMPP_SDE,
+        restart::ENTRY,
+        consistency::ENTRY,
     ];
     ENTRIES
 }
 
-/// Builds a solver from its specification, for example `heun` or `heun:s_churn=40:s_noise=1.003`.
+/// Builds a solver from its specification, for example `heun` or `heun:s_churn=40:s_noise=1.003`. Besides its own
+/// parameters every solver takes `afs=true`, which wraps it in [`Afs`].
 ///
 /// # Errors
 /// [`UnknownName`](crate::Error::UnknownName) and [`UnknownParam`](crate::Error::UnknownParam) with the nearest known name, [`BadParam`](crate::Error::BadParam) for a value
@@ -32,6 +58,7 @@ pub fn solver(spec: &str) -> Result<Box<dyn Solver>> {
         return Err(unknown("solver", name, registry().iter().map(|entry| entry.name)));
     };
     let solver = (entry.build)(&mut params)?;
+    let afs = params.choice("afs", false, &[("false", false), ("true", true)])?;
     params.finish()?;
-    Ok(solver)
+    Ok(if afs { Box::new(Afs::new(solver)) } else { solver })
 }

@@ -86,6 +86,25 @@ impl Params {
         Err(self.bad(key, text, names.join(" or ")))
     }
 
+    /// Reads a parameter with a syntax of its own, `default` when absent. `expected` completes "give ..." in the
+    /// message.
+    ///
+    /// # Errors
+    /// [`Error::BadParam`] when `parse` gives `None`.
+    pub fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T> {
+        let Some(text) = self.take(key) else { return Ok(default) };
+        match parse(&text) {
+            Some(value) => Ok(value),
+            None => Err(self.bad(key, text, expected.to_owned())),
+        }
+    }
+
     /// Ends the reading: a parameter that nobody asked for is an error.
     pub(crate) fn finish(self) -> Result<()> {
         let Some((key, _)) = self.given.into_iter().next() else { return Ok(()) };
@@ -142,9 +161,11 @@ fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String 
     }
 }
 
-/// Levenshtein's edit distance, ignoring case and the difference between `-` and `_`.
+/// Levenshtein's edit distance, ignoring case and the differences between `-` and `_` and between `+` and `p`.
 fn distance(a: &str, b: &str) -> usize {
-    let letters = |s: &str| -> Vec<char> { s.to_lowercase().replace('_', "-").chars().take(64).collect() };
+    let letters = |s: &str| -> Vec<char> {
+        s.to_lowercase().replace('_', "-").replace('+', "p").chars().take(64).collect()
+    };
     let (a, b) = (letters(a), letters(b));
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.iter().enumerate() {
@@ -168,6 +189,7 @@ mod tests {
         assert_eq!(distance("heun", "heun"), 0);
         assert_eq!(distance("huen", "heun"), 2);
         assert_eq!(distance("dpmpp_2m", "dpmpp-2m"), 0);
+        assert_eq!(distance("DPM++2M", "dpmpp-2m"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
     }

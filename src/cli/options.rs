@@ -135,6 +135,8 @@ impl GridArgs {
         ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
         // Whether a grid ends at zero does not depend on its length.
         let to_zero = self.grid(path, 2)?.to_zero();
+        let packed = solver.packed(nfe, to_zero);
+        let solver = packed.as_deref().unwrap_or(solver);
         let kept = solver
             .steps_for_nfe(nfe, to_zero)
             .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;

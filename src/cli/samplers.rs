@@ -133,7 +133,8 @@ fn markdown(rows: &[Row]) -> String {
          *Order* is the order of convergence with default parameters, measured by `samplers/tests/order.rs`; of a \
          stochastic solver, that of its noise-free limit. *NFE* are network evaluations a full step. *Asks for* is the \
          prediction that the formulas are written in; every network answers all of them, by exact conversion. A solver \
-         is named on the command line as `name` or `name:key=value:key=value`.\n",
+         is named on the command line as `name` or `name:key=value:key=value`. All but the dynamic ones take `afs=true` too: \
+         it saves the first evaluation, where the state is nearly all noise (analytical first step, arXiv 2210.05475).\n",
     );
     let mut families: Vec<&str> = Vec::new();
     for row in rows {

@@ -1,8 +1,9 @@
 //! DDIM with the noise parameter eta.
 
 use super::Solver;
-use crate::spec::Params;
-use crate::{Entry, Grid, Node, Plan, PlanBuilder, Pred, Result};
+use super::ancestral::{Split, first_order};
+use crate::spec::{Params, spec_text};
+use crate::{Entry, Grid, Node, Plan, PlanBuilder, Result, Slot};
 
 /// Registry entry.
 pub(crate) const ENTRY: Entry = Entry {
@@ -21,8 +22,7 @@ pub(crate) const ENTRY: Entry = Entry {
 ///
 /// Prefer it as the reference that everything else must beat, and with many steps and `eta` = 1 as DDPM. The step is
 /// `x' = alpha' x0 + sqrt(sigma'^2 - s^2) eps + s z` with `s = eta sigma' sqrt(1 - e^(-2h))` (arXiv 2010.02502,
-/// eq. 12 and 16). `eps` is eliminated in favour of `x0`, which leaves coefficients between 0 and 1 that are finite
-/// both at `alpha` = 0 and at `sigma'` = 0.
+/// eq. 12 and 16). It is also DPM-Solver-1 and DPM-Solver++(1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ddim {
     /// Share of ancestral noise, 0 (none) to 1 (DDPM).
@@ -44,55 +44,25 @@ impl Ddim {
 
     /// Coefficients of the step.
     pub(crate) fn transfer(self, from: &Node, to: &Node) -> Transfer {
-        let noise = self.noise(from, to);
-        let keep = ((to.sigma - noise) * (to.sigma + noise)).max(0.0).sqrt() / from.sigma;
-        Transfer { keep, pull: to.alpha - from.alpha * keep, noise }
-    }
-
-    /// Standard deviation of the noise added by the step; 0 for the step into clean data.
-    pub(crate) fn noise(self, from: &Node, to: &Node) -> f64 {
-        if self.eta == 0.0 || to.sigma == 0.0 {
-            return 0.0;
-        }
-        // h is infinite when the step starts at alpha = 0; expm1 then gives exactly -1.
-        let h = to.lambda() - from.lambda();
-        self.eta * to.sigma * (-f64::exp_m1(-2.0 * h)).sqrt()
+        let split = Split::ancestral(from, to, self.eta);
+        let keep = split.down / from.sigma;
+        Transfer { keep, pull: to.alpha - from.alpha * keep, noise: split.up }
     }
 }
 
 /// Adds the deterministic DDIM step through `x0`: the start of every method that needs a step from `alpha` = 0.
-pub(super) fn step_through_x0(
-    b: &mut PlanBuilder,
-    from: &Node,
-    to: &Node,
-    x: crate::Slot,
-    x0: crate::Slot,
-) -> crate::Slot {
+pub(super) fn step_through_x0(b: &mut PlanBuilder, from: &Node, to: &Node, x: Slot, x0: Slot) -> Slot {
     let keep = to.sigma / from.sigma;
     b.lin(&[(keep, x), (to.alpha - from.alpha * keep, x0)])
 }
 
 impl Solver for Ddim {
     fn name(&self) -> String {
-        if self.eta == 0.0 { "ddim".to_owned() } else { format!("ddim:eta={}", self.eta) }
+        spec_text("ddim", &[("eta", self.eta, 0.0)])
     }
 
     fn plan(&self, grid: &Grid) -> Result<Plan> {
-        let mut b = PlanBuilder::new(self.name(), grid);
-        let mut x = b.state();
-        for (i, pair) in grid.nodes().windows(2).enumerate() {
-            let (from, to) = (&pair[0], &pair[1]);
-            let x0 = b.eval(x, i, Pred::X0);
-            let step = self.transfer(from, to);
-            x = if step.noise > 0.0 {
-                let z = b.brownian(from, to);
-                b.lin(&[(step.keep, x), (step.pull, x0), (step.noise, z)])
-            } else {
-                b.lin(&[(step.keep, x), (step.pull, x0)])
-            };
-            b.end_step(x);
-        }
-        b.finish()
+        first_order(self.name(), grid, false, |from, to| Split::ancestral(from, to, self.eta))
     }
 
     fn evals(&self, steps: usize, _to_zero: bool) -> usize {

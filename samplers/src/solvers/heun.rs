@@ -3,7 +3,8 @@
 use std::f64::consts::SQRT_2;
 
 use super::Solver;
-use super::coordinate::Coordinate;
+use super::ancestral::raise;
+use super::runge_kutta::{HEUN_2, step};
 use crate::spec::Params;
 use crate::{Entry, Grid, Node, Plan, PlanBuilder, Result, Slot};
 
@@ -22,7 +23,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 /// Heun (trapezoidal corrector): order 2, two evaluations per step, deterministic for `s_churn` = 0.
 ///
-/// In the coordinates of [`Euler`](super::euler::Euler). The step into `sigma` = 0 is an Euler step, as the slope
+/// In the coordinates of [`RungeKutta`](super::runge_kutta::RungeKutta). The step into `sigma` = 0 is an Euler step, as the slope
 /// there is undefined, so that N steps to zero cost 2N - 1 evaluations. Prefer it where many evaluations are
 /// affordable; below about ten the multistep methods are far better.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,10 +65,7 @@ impl Heun {
             return (x, node, i);
         }
         let raised = grid.path().node(grid.path().t_of_rho(rho * (1.0 + gamma)));
-        let z = b.noise();
-        // In x / alpha the noise to add has variance raised^2 - rho^2 = rho^2 gamma (2 + gamma).
-        let added = raised.alpha * rho * (gamma * (2.0 + gamma)).sqrt() * self.s_noise;
-        let x = b.lin(&[(raised.alpha / node.alpha, x), (added, z)]);
+        let x = raise(b, x, &node, &raised, self.s_noise);
         let index = b.node(raised);
         (x, raised, index)
     }
@@ -91,14 +89,7 @@ impl Solver for Heun {
         for i in 0..grid.steps() {
             let to = grid.nodes()[i + 1];
             let (start, from, from_index) = self.churn(&mut b, grid, i, x);
-            let y = Coordinate::of(grid.path(), &from);
-            let (keep, move_) = y.step(&from, &to);
-            let slope = b.eval(start, from_index, y.pred());
-            x = b.lin(&[(keep, start), (move_, slope)]);
-            if to.sigma > 0.0 {
-                let slope_there = b.eval(x, i + 1, y.pred());
-                x = b.lin(&[(keep, start), (0.5 * move_, slope), (0.5 * move_, slope_there)]);
-            }
+            x = step(&mut b, grid.path(), &HEUN_2, start, (&from, from_index), (&to, i + 1));
             b.end_step(x);
         }
         b.finish()

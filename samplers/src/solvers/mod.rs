@@ -7,12 +7,18 @@ use std::fmt::Debug;
 
 use crate::{Grid, Plan, Result};
 
+pub mod afs;
+pub mod ancestral;
+pub mod consistency;
 mod coordinate;
 pub mod ddim;
 pub mod deis;
 pub mod dpmpp;
-pub mod euler;
+pub mod exponential;
 pub mod heun;
+pub mod restart;
+pub mod runge_kutta;
+mod stages;
 
 /// Compiles a grid into a plan.
 pub trait Solver: Debug + Send + Sync {
@@ -32,5 +38,11 @@ pub trait Solver: Debug + Send + Sync {
     /// The budget may not be used up: [`Solver::evals`] of the answer says what is.
     fn steps_for_nfe(&self, nfe: usize, to_zero: bool) -> Option<usize> {
         (1..=nfe).rev().find(|&steps| self.evals(steps, to_zero) <= nfe)
+    }
+
+    /// The variant of this solver that spends exactly `nfe` evaluations, for solvers that mix steps of different cost;
+    /// `None` when the solver has one form only. Ask the variant for its number of steps.
+    fn packed(&self, _nfe: usize, _to_zero: bool) -> Option<Box<dyn Solver>> {
+        None
     }
 }

@@ -5,7 +5,7 @@ pub(crate) mod images;
 
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
-use fewstep_samplers::{End, Grid, GridRule, Path, Plan, solver};
+use fewstep_samplers::{End, Grid, GridRule, NoiseKey, Op, Path, Plan, solver};
 
 /// Fails unless `got` is within `rel` of `want`, relative to `want`.
 #[track_caller]
@@ -43,4 +43,57 @@ pub(crate) fn run_ode(plan: &Plan, model: &impl Model, start: Vec<f64>) -> Vec<f
 /// Output over input for normal data with deviation one half, which makes every solver linear.
 pub(crate) fn gain(spec: &str, grid: &Grid) -> f64 {
     run_ode(&plan(spec, grid), &Mixture::gaussian(0.5).unwrap(), vec![1.0])[0]
+}
+
+/// Mean and standard deviation of the output of a plan whose model is affine in the state, for a normal start.
+///
+/// Every independent noise is a coordinate axis: element 0 of the state runs without any noise, element k with noise 1
+/// on axis k alone, and what it ends with above element 0 is the output's share of that noise. The start is axis 1, the
+/// fresh noises and the pieces into which all Brownian increments cut the clock are the others.
+pub(crate) fn spread(plan: &Plan, model: &impl Model, mean: f64, deviation: f64) -> (f64, f64) {
+    let mut clocks: Vec<f64> = Vec::new();
+    let mut fresh = 0;
+    for op in &plan.ops {
+        match op {
+            Op::Noise { .. } => fresh += 1,
+            Op::Brownian { from, to, .. } => clocks.extend([*from, *to]),
+            _ => {}
+        }
+    }
+    clocks.sort_by(f64::total_cmp);
+    clocks.dedup();
+    let pieces: Vec<(f64, f64)> = clocks.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    let size = 2 + fresh + pieces.len();
+    let noise = |key| {
+        let mut z = vec![0.0; size];
+        match key {
+            NoiseKey::Draw(k) => z[1 + k as usize] = 1.0,
+            NoiseKey::Brownian { from, to } => {
+                for (axis, (a, b)) in pieces.iter().enumerate().filter(|(_, (a, b))| *a >= from && *b <= to) {
+                    z[2 + fresh + axis] = ((b - a) / (to - from)).sqrt();
+                }
+            }
+        }
+        z
+    };
+    let start = (0..size).map(|k| mean + if k == 1 { deviation } else { 0.0 }).collect();
+    let out = interpreter::run(plan, model, start, noise, |_, _, _| {}).unwrap();
+    (out[0], out[1..].iter().map(|v| (v - out[0]).powi(2)).sum::<f64>().sqrt())
+}
+
+/// Least-squares slope of `ln error` against `ln N`, sign changed.
+pub(crate) fn slope(points: &[(usize, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = points.iter().map(|(n, error)| ((*n as f64).ln(), error.ln())).collect();
+    let mean = |f: &dyn Fn(&(f64, f64)) -> f64| logs.iter().map(f).sum::<f64>() / logs.len() as f64;
+    let (mx, my) = (mean(&|p| p.0), mean(&|p| p.1));
+    -mean(&|p| (p.0 - mx) * (p.1 - my)) / mean(&|p| (p.0 - mx).powi(2))
+}
+
+/// A smooth grid on which every method is in its asymptotic range.
+pub(crate) fn smooth(n: usize) -> Grid {
+    "logsnr"
+        .parse::<GridRule>()
+        .unwrap()
+        .grid(&Path::edm(), n, Some(10.0), Some(0.05), Some(End::TMin))
+        .unwrap()
 }
