@@ -115,13 +115,13 @@ fn a_picture_can_be_the_start() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let line: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((line["steps"].as_u64(), line["nfe"].as_u64()), (Some(3), Some(6)));
-    assert_eq!(line["grid"], "power-t:k=2 from step 7 of 10");
+    assert_eq!(line["grid"], "power-t:k=2, nodes 7 to 10 of 0 to 10");
     let budget =
         run(&[&part[..], &["--solver", "heun", "--nfe", "8", "--strength", "0.5", "-o", &at("c")]].concat());
     let line: Value = serde_json::from_slice(&budget.stdout).unwrap();
     assert_eq!(
         (line["nfe"].as_u64(), line["grid"].as_str()),
-        (Some(8), Some("power-t:k=2 from step 4 of 8"))
+        (Some(8), Some("power-t:k=2, nodes 4 to 8 of 0 to 8"))
     );
     refuses(&[&part[..], &["--strength", "0", "-o", &at("d")]].concat(), &["--strength 0", "above 0"]);
     fs::write(at("no.png"), "no picture").unwrap();

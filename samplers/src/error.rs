@@ -159,6 +159,58 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// A rule on a path for which it was not made.
+    #[error("grid rule `{rule}` does not suit path `{path}`: {reason}")]
+    Unsuitable {
+        /// The rule.
+        rule: String,
+        /// The path.
+        path: String,
+        /// What does not fit, and what would.
+        reason: String,
+    },
+    /// A shift on a rule that takes none, or a second one.
+    #[error("grid rule `{rule}` cannot be shifted; {hint}")]
+    CannotShift {
+        /// The rule.
+        rule: String,
+        /// Why, and what to do.
+        hint: String,
+    },
+    /// A value of a list that the path does not have.
+    #[error(
+        "{quantity} {index} of the grid is {value}, which path `{path}` does not reach; use values from {lo} to {hi}"
+    )]
+    LevelOutside {
+        /// `sigma` or `lambda`.
+        quantity: &'static str,
+        /// Position in the list.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// The path.
+        path: String,
+        /// Smallest value of the path.
+        lo: f64,
+        /// Largest value of the path.
+        hi: f64,
+    },
+    /// A part of a grid that it does not have.
+    #[error("cannot take nodes {from} to {to} of a grid of {steps} steps; give 0 <= from < to <= {steps}")]
+    Slice {
+        /// First node.
+        from: usize,
+        /// Last node.
+        to: usize,
+        /// Steps of the whole grid.
+        steps: usize,
+    },
+    /// A strength of image-to-image that is no share.
+    #[error("strength {strength} is not allowed; give a number above 0 and at most 1")]
+    Strength {
+        /// The value.
+        strength: f64,
+    },
     /// Limits were passed to a rule that fixes its own.
     #[error("grid rule `{rule}` fixes its own times; drop t_max and t_min, or use `linspace` or `uniform-t`")]
     NoLimits {

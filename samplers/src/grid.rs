@@ -1,9 +1,15 @@
 //! Step grids: where the steps of a sampler stand on its path.
 
+mod beta;
 mod names;
 mod rule;
+mod shift;
+mod slice;
+mod tables;
 
 pub use rule::{End, GridRule};
+pub use shift::{Shift, ShiftCurve, Shifted};
+pub use tables::AysTable;
 
 use crate::{Error, Node, Path, Result};
 

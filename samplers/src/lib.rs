@@ -44,7 +44,7 @@ mod spec;
 
 pub use entry::{Build, Entry};
 pub use error::{Error, Result};
-pub use grid::{End, Grid, GridRule};
+pub use grid::{AysTable, End, Grid, GridRule, Shift, ShiftCurve, Shifted};
 pub use node::Node;
 pub use path::{BetaTable, Betas, Path};
 pub use plan::{NoiseKey, Op, Plan, PlanBuilder, Pred, Slot};

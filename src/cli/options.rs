@@ -67,7 +67,8 @@ pub(super) struct GridArgs {
     /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` [default: the model's]
     #[arg(long)]
     pub path: Option<Path>,
-    /// Step grid, as `power-t:k=2`, or times as `1,0.5,0.001` [default: what suits the path]
+    /// Step grid, as `power-t:k=2` or `uniform-t:shift=3`, or a list: times as `1,0.5,0.001`, levels sigma/alpha as
+    /// `sigmas=14.6,2.7,0.03`, `lambdas=...` [default: what suits the path]
     #[arg(long)]
     pub grid: Option<GridRule>,
     /// First time of the grid [default: the path's]
@@ -140,31 +141,19 @@ impl GridArgs {
         let kept = solver
             .steps_for_nfe(nfe, to_zero)
             .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
-        let all = (kept as f64 / checked(strength)?).round() as usize;
-        Ok(solver.plan(&last_steps(self.grid(path, all)?, kept)?)?)
+        let all = ((kept as f64 / checked(strength)?).round() as usize).max(kept);
+        Ok(solver.plan(&self.grid(path, all)?.from_step(all - kept)?)?)
     }
 
     /// The last part of a grid of `steps` steps: `strength` is the share of them to keep.
     pub(super) fn steps(&self, path: &Path, steps: usize, strength: f64) -> Result<Grid> {
-        let kept = ((steps as f64 * checked(strength)?).round() as usize).max(1);
-        last_steps(self.grid(path, steps)?, kept)
+        Ok(self.grid(path, steps)?.for_strength(checked(strength)?)?)
     }
 }
 
 fn checked(strength: f64) -> Result<f64> {
     ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
     Ok(strength)
-}
-
-/// The last `kept` steps of a grid. Solvers warm up anew there, so that no step is cut in its middle.
-fn last_steps(grid: Grid, kept: usize) -> Result<Grid> {
-    if kept >= grid.steps() {
-        return Ok(grid);
-    }
-    let first = grid.steps() - kept;
-    let times: Vec<f64> = grid.times().skip(first).collect();
-    let provenance = format!("{} from step {first} of {}", grid.rule(), grid.steps());
-    Ok(Grid::new(grid.path(), &times, provenance)?)
 }
 
 /// A solver by its specification.

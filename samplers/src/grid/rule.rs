@@ -1,9 +1,16 @@
 //! Rules that place the nodes of a grid.
 
+mod listed;
+mod make;
+mod rows;
+mod spaced;
+mod span;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Grid, MAX_STEPS};
-use crate::{Error, Path, Result};
+use super::shift::Shifted;
+use super::tables::AysTable;
+use crate::Path;
 
 /// Where a grid ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,15 +18,19 @@ use crate::{Error, Path, Result};
 pub enum End {
     /// The last node stands at `t_min`: N steps are N + 1 nodes from `t_max` to `t_min`.
     TMin,
-    /// The last node is clean data: N nodes from `t_max` to `t_min`, and `sigma` = 0 after them. The same as
-    /// [`End::TMin`] where `t_min` already has `sigma` = 0.
+    /// The last node is clean data, `sigma` = 0. Most rules place N nodes from `t_max` to `t_min` before it;
+    /// `trailing`, `beta` on `t`, `ays` and `gits` place N + 1 and let it replace the last. The same as [`End::TMin`]
+    /// where `t_min` already has `sigma` = 0.
     Zero,
 }
 
-/// A rule that turns a step count into a [`Grid`].
+/// A rule that turns a step count into a [`Grid`](crate::Grid).
 ///
-/// The text form is `uniform-t`, `power-t:k=2`, `karras:rho=7`, `logsnr`, `trailing`, `leading`, `linspace`, or the
-/// times themselves with commas between them.
+/// The text form is a name of [`GridRule::NAMES`] with parameters, such as `karras:rho=7`, or a list with commas:
+/// `80,10,1.5,0.002` holds times, `sigmas=14.6,6.5,0.03` noise levels and `lambdas=-2.7,-1.9,3.5` half log-SNRs. On the
+/// flow path a rule can be shifted, `uniform-t:shift=3` ([`Shift::PARAMS`](crate::Shift::PARAMS)).
+///
+/// "Level" means `sigma / alpha` (the sigma of the EDM paper and of Stable Diffusion tools) unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GridRule {
     /// Equal steps of `t`.
@@ -29,13 +40,47 @@ pub enum GridRule {
         /// Exponent, from 0.1 to 20.
         k: f64,
     },
-    /// Equal steps of the noise level `sigma / alpha` to the power `1/rho` (arXiv 2206.00364, eq. 5).
+    /// Equal steps of the level to the power `1/rho` (arXiv 2206.00364, eq. 5).
     Karras {
         /// Exponent, from 0.1 to 100; the paper's choice is 7.
         rho: f64,
     },
     /// Equal steps of the log signal-to-noise ratio (DPM-Solver, arXiv 2206.00927, section 3.2).
     LogSnr,
+    /// Equal steps of the logarithm of the level: [`GridRule::LogSnr`], but ending at zero.
+    Exponential,
+    /// The logarithm of the level is `r^rho` of the way up from the smallest, `r` from 1 to 0 in equal steps.
+    PolyExponential {
+        /// Exponent, from 0.1 to 20; 1 is [`GridRule::Exponential`].
+        rho: f64,
+    },
+    /// Equal steps of the arc tangent of the level: the optimum for normal data of variance 1 of the bound on the KL
+    /// divergence of Align Your Steps (arXiv 2404.14507, theorem 3.1).
+    KlOptimal,
+    /// `t` at the quantiles `1 - i/N` of a beta distribution between the limits, rounded to rows on a table: dense at
+    /// both ends (Lee et al. 2024, arXiv 2407.12173, with the convention of ComfyUI).
+    BetaT {
+        /// First parameter of the distribution, from 0.1 to 10; the paper's choice is 0.6.
+        alpha: f64,
+        /// Second parameter, likewise.
+        beta: f64,
+    },
+    /// The level itself at the quantiles `1 - i/(N - 1)` of a beta distribution (the convention of diffusers).
+    BetaRho {
+        /// First parameter of the distribution, from 0.1 to 10.
+        alpha: f64,
+        /// Second parameter, likewise.
+        beta: f64,
+    },
+    /// A published list of 10 steps (Align Your Steps, arXiv 2404.14507). Other counts interpolate the logarithm of the
+    /// level over the node index; then the end replaces the last node.
+    Ays {
+        /// The network for which the list was optimised.
+        table: AysTable,
+    },
+    /// Published lists for Stable Diffusion 1.5 of 5, 6, 8 and 10 steps (GITS, arXiv 2405.11326, coefficient 1.20).
+    /// Other counts interpolate the next longer list, beyond 10 steps the longest, as [`GridRule::Ays`] does.
+    Gits,
     /// Rows counted from the noisy end of a table: `round(T - i T/N) - 1` (arXiv 2305.08891, table 2).
     Trailing,
     /// Multiples of `T/N`, counted from row 0 of a table. The noisy end is not reached: one step alone stands at
@@ -45,6 +90,13 @@ pub enum GridRule {
     Linspace,
     /// Exactly these times.
     Times(Vec<f64>),
+    /// Exactly these noise levels as pipelines write them: `sigma` = `t` on the flow path, `sigma / alpha` on every
+    /// other. A 0 at the end is clean data.
+    Sigmas(Vec<f64>),
+    /// Exactly these `lambda = ln(alpha / sigma)`, from noise to data, hence increasing. `inf` is clean data.
+    Lambdas(Vec<f64>),
+    /// A rule with a flow shift; see [`GridRule::shifted`].
+    Shifted(Shifted),
 }
 
 impl GridRule {
@@ -63,161 +115,42 @@ impl GridRule {
     #[must_use]
     pub fn default_end(&self) -> End {
         match self {
-            Self::Karras { .. } | Self::Trailing | Self::Leading | Self::Linspace => End::Zero,
-            Self::UniformT | Self::PowerT { .. } | Self::LogSnr | Self::Times(_) => End::TMin,
+            Self::UniformT | Self::PowerT { .. } | Self::LogSnr => End::TMin,
+            Self::Shifted(shifted) => shifted.rule().default_end(),
+            _ if self.is_own_list() => End::TMin,
+            _ => End::Zero,
         }
     }
 
-    /// The only step count that a list of times can make with this end (default: its own); `None` for all rules
-    /// that take any.
+    /// The only step count that a list can make with this end (default: its own); `None` for all rules that take any.
     #[must_use]
     pub fn fixed_steps(&self, path: &Path, end: Option<End>) -> Option<usize> {
-        let Self::Times(times) = self else { return None };
-        let last = path.node(*times.last()?);
-        let appended = end == Some(End::Zero) && last.sigma > 0.0;
-        Some((times.len() + usize::from(appended)).saturating_sub(1))
+        let (Self::Times(values) | Self::Sigmas(values) | Self::Lambdas(values)) = self else { return None };
+        // A list with bad values has a length all the same; making the grid reports them.
+        let last = listed::own(self, path).ok().and_then(|times| times.last().copied());
+        let appended = end == Some(End::Zero) && last.is_some_and(|t| path.node(t).sigma > 0.0);
+        Some((values.len() + usize::from(appended)).saturating_sub(1))
     }
 
-    /// Makes the grid of `steps` steps on `path`.
-    ///
-    /// `t_max` and `t_min` default to [`Path::range`], `end` to [`GridRule::default_end`]. `trailing`, `leading` and
-    /// lists of times fix their own limits.
-    ///
-    /// # Errors
-    /// On 0 steps, on limits that are reversed, outside the path or not finite, on a rule that does not suit the path
-    /// (an integer rule without a table, log-SNR or Karras spacing where the log-SNR is infinite), and when two nodes
-    /// would coincide.
-    pub fn grid(
-        &self,
-        path: &Path,
-        steps: usize,
-        t_max: Option<f64>,
-        t_min: Option<f64>,
-        end: Option<End>,
-    ) -> Result<Grid> {
-        path.validate()?;
-        let refuse = |hint: String| Err(Error::Steps { rule: self.to_string(), steps, hint });
-        if steps == 0 {
-            return refuse("ask for at least 1".to_owned());
-        }
-        if steps > MAX_STEPS {
-            return refuse(format!("ask for at most {MAX_STEPS}"));
-        }
-        let fixed = matches!(self, Self::Trailing | Self::Leading | Self::Times(_));
-        if fixed && (t_max.is_some() || t_min.is_some()) {
-            return Err(Error::NoLimits { rule: self.to_string() });
-        }
-        if let Some(fixed) = self.fixed_steps(path, end).filter(|n| *n != steps) {
-            return refuse(format!("its list makes {fixed}: ask for that, or change the list"));
-        }
-        let range = path.range();
-        let (t_min, t_max) = (t_min.unwrap_or(range.0), t_max.unwrap_or(range.1));
-        if !matches!(self, Self::Times(_)) {
-            check_limits(path, t_min, t_max)?;
-        }
-        let end = end.unwrap_or(self.default_end());
-        let last = match self {
-            Self::Times(times) => times.last().copied().unwrap_or(t_min),
-            _ => t_min,
-        };
-        if let Some(rows) = path.rows().filter(|rows| self.counts_rows() && steps > *rows) {
-            return refuse(format!("the table has {rows} rows: ask for fewer"));
-        }
-        let append = end == End::Zero && path.node(last).sigma > 0.0;
-        let mut times = self.times(path, t_max, t_min, if append { steps } else { steps + 1 }, append)?;
-        if append {
-            times.push(path.zero().t);
-        }
-        Grid::new(path, &times, self.to_string())
+    /// Whether the nodes are a list that the user wrote.
+    fn is_own_list(&self) -> bool {
+        matches!(self, Self::Times(_) | Self::Sigmas(_) | Self::Lambdas(_))
     }
 
-    /// `count` times from `t_max` to `t_min`; just `t_max` when `count` is 1.
-    fn times(&self, path: &Path, t_max: f64, t_min: f64, count: usize, to_zero: bool) -> Result<Vec<f64>> {
-        let power = |a: f64, b: f64, k: f64, u: f64| {
-            let root = a.powf(1.0 / k);
-            (root + u * (b.powf(1.0 / k) - root)).powf(k)
-        };
-        Ok(match self {
-            Self::UniformT => spread(t_max, t_min, count, |u| t_max + u * (t_min - t_max)),
-            Self::PowerT { k } => {
-                if t_min < 0.0 {
-                    return Err(Error::TimeOutside { t: t_min, path: path.to_string(), lo: 0.0, hi: t_max });
-                }
-                spread(t_max, t_min, count, |u| power(t_max, t_min, *k, u))
-            }
-            Self::Karras { rho } => {
-                let (a, b) = (path.rho(t_max), path.rho(t_min));
-                self.need_finite(path, t_max, a, "t_max")?;
-                spread(t_max, t_min, count, |u| path.t_of_rho(power(a, b, *rho, u)))
-            }
-            Self::LogSnr => {
-                let (a, b) = (path.lambda(t_max), path.lambda(t_min));
-                self.need_finite(path, t_max, a, "t_max")?;
-                // One node alone never looks at the other end.
-                if count > 1 {
-                    self.need_finite(path, t_min, b, "t_min")?;
-                }
-                spread(t_max, t_min, count, |u| path.t_of_lambda(a + u * (b - a)))
-            }
-            Self::Linspace => {
-                self.need_rows(path)?;
-                let rounded = |t: f64| t.round_ties_even();
-                spread(rounded(t_max), rounded(t_min), count, |u| rounded(t_max + u * (t_min - t_max)))
-            }
-            Self::Trailing => {
-                let rows = self.need_rows(path)? as f64;
-                let n = if to_zero { count } else { count - 1 };
-                let mut times: Vec<f64> =
-                    (0..n).map(|i| (rows - i as f64 * rows / n as f64).round_ties_even() - 1.0).collect();
-                if !to_zero {
-                    times.push(t_min);
-                }
-                times
-            }
-            Self::Leading => {
-                let rows = self.need_rows(path)?;
-                let stride = rows / count;
-                (0..count).rev().map(|i| (i * stride) as f64).collect()
-            }
-            Self::Times(times) => times.clone(),
-        })
+    /// Whether limits mean nothing to the rule.
+    fn fixes_limits(&self) -> bool {
+        let published = matches!(self, Self::Ays { .. } | Self::Gits);
+        self.is_own_list() || published || matches!(self, Self::Trailing | Self::Leading)
+    }
+
+    /// Whether clean data takes the place of the last of N + 1 nodes.
+    fn replaces_last(&self) -> bool {
+        matches!(self, Self::Trailing | Self::BetaT { .. } | Self::Ays { .. } | Self::Gits)
     }
 
     /// Whether the times are whole rows of a table.
-    fn counts_rows(&self) -> bool {
-        matches!(self, Self::Trailing | Self::Leading | Self::Linspace)
+    fn counts_rows(&self, path: &Path) -> bool {
+        let rounded = matches!(self, Self::BetaT { .. }) && path.rows().is_some();
+        rounded || matches!(self, Self::Trailing | Self::Leading | Self::Linspace)
     }
-
-    fn need_finite(&self, path: &Path, t: f64, value: f64, limit: &'static str) -> Result<()> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        Err(Error::InfiniteLogSnr { rule: self.to_string(), path: path.to_string(), t, limit })
-    }
-
-    fn need_rows(&self, path: &Path) -> Result<usize> {
-        path.rows().ok_or_else(|| Error::NeedsTable { rule: self.to_string(), path: path.to_string() })
-    }
-}
-
-fn check_limits(path: &Path, t_min: f64, t_max: f64) -> Result<()> {
-    let (lo, hi) = path.domain();
-    for t in [t_max, t_min] {
-        // Written so that NaN fails.
-        if !(t >= lo && t <= hi) {
-            return Err(Error::TimeOutside { t, path: path.to_string(), lo, hi });
-        }
-    }
-    if t_min < t_max { Ok(()) } else { Err(Error::EmptyRange { t_max, t_min }) }
-}
-
-/// `at(u)` for `u` from 0 to 1, with the two ends taken exactly.
-fn spread(first: f64, last: f64, count: usize, at: impl Fn(f64) -> f64) -> Vec<f64> {
-    (0..count)
-        .map(|i| match i {
-            0 => first,
-            i if i + 1 == count => last,
-            i => at(i as f64 / (count - 1) as f64),
-        })
-        .collect()
 }

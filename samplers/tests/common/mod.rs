@@ -5,7 +5,7 @@ pub(crate) mod images;
 
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
-use fewstep_samplers::{End, Grid, GridRule, NoiseKey, Op, Path, Plan, solver};
+use fewstep_samplers::{End, Grid, GridRule, Node, NoiseKey, Op, Path, Plan, solver};
 
 /// Fails unless `got` is within `rel` of `want`, relative to `want`.
 #[track_caller]
@@ -96,4 +96,14 @@ pub(crate) fn smooth(n: usize) -> Grid {
         .unwrap()
         .grid(&Path::edm(), n, Some(10.0), Some(0.05), Some(End::TMin))
         .unwrap()
+}
+
+/// Times of the nodes.
+pub(crate) fn times(grid: &Grid) -> Vec<f64> {
+    grid.times().collect()
+}
+
+/// Levels `sigma / alpha` of the nodes.
+pub(crate) fn levels(grid: &Grid) -> Vec<f64> {
+    grid.nodes().iter().map(Node::rho).collect()
 }

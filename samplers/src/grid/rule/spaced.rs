@@ -1,0 +1,105 @@
+//! Rules whose nodes stand evenly, or by a known warp, in some coordinate of the path.
+
+use super::GridRule;
+use super::span::Span;
+use crate::grid::beta;
+use crate::{Error, Path, Result};
+
+/// A monotone function of time, with its inverse.
+#[derive(Clone, Copy, Debug)]
+enum Coordinate {
+    /// `t`.
+    Time,
+    /// `t^(1/k)`.
+    TimeRoot(f64),
+    /// `(sigma/alpha)^(1/k)`.
+    RhoRoot(f64),
+    /// `ln(alpha/sigma)`.
+    Lambda,
+    /// `atan(sigma/alpha)`, finite on every path.
+    Angle,
+}
+
+/// How far the nodes have come in the coordinate, as a function of their index over that of the last.
+#[derive(Clone, Copy, Debug)]
+enum Warp {
+    /// Evenly.
+    Even,
+    /// The share still to go is raised to a power.
+    Power(f64),
+    /// The share still to go is a quantile of the beta distribution.
+    Beta(f64, f64),
+}
+
+impl Coordinate {
+    fn of(self, path: &Path, t: f64) -> f64 {
+        match self {
+            Self::Time => t,
+            Self::TimeRoot(k) => t.powf(1.0 / k),
+            Self::RhoRoot(k) => path.rho(t).powf(1.0 / k),
+            Self::Lambda => path.lambda(t),
+            Self::Angle => {
+                let node = path.node(t);
+                node.sigma.atan2(node.alpha)
+            }
+        }
+    }
+
+    fn time(self, path: &Path, value: f64) -> f64 {
+        match self {
+            Self::Time => value,
+            Self::TimeRoot(k) => value.powf(k),
+            Self::RhoRoot(k) => path.t_of_rho(value.powf(k)),
+            Self::Lambda => path.t_of_lambda(value),
+            Self::Angle => path.t_of_rho(value.tan()),
+        }
+    }
+}
+
+impl Warp {
+    fn at(self, u: f64) -> f64 {
+        match self {
+            Self::Even => u,
+            Self::Power(k) => 1.0 - (1.0 - u).powf(k),
+            // 1 minus the quantile at 1 - u, by symmetry.
+            Self::Beta(a, b) => beta::inverse(u, b, a),
+        }
+    }
+}
+
+/// `count` times from `t_max` to `t_min`, both exact; just `t_max` when `count` is 1.
+pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Vec<f64>> {
+    let (coordinate, warp) = match *rule {
+        GridRule::PowerT { k } => (Coordinate::TimeRoot(k), Warp::Even),
+        GridRule::Karras { rho } => (Coordinate::RhoRoot(rho), Warp::Even),
+        GridRule::LogSnr | GridRule::Exponential => (Coordinate::Lambda, Warp::Even),
+        GridRule::PolyExponential { rho } => (Coordinate::Lambda, Warp::Power(rho)),
+        GridRule::KlOptimal => (Coordinate::Angle, Warp::Even),
+        GridRule::BetaRho { alpha, beta } => (Coordinate::RhoRoot(1.0), Warp::Beta(alpha, beta)),
+        GridRule::BetaT { alpha, beta } => (Coordinate::Time, Warp::Beta(alpha, beta)),
+        _ => (Coordinate::Time, Warp::Even),
+    };
+    let Span { path, t_max, t_min, .. } = *span;
+    if matches!(coordinate, Coordinate::TimeRoot(_)) && t_min < 0.0 {
+        return Err(Error::TimeOutside { t: t_min, path: path.to_string(), lo: 0.0, hi: t_max });
+    }
+    let (a, b) = (coordinate.of(path, t_max), coordinate.of(path, t_min));
+    // One node alone never looks at the other end.
+    for (t, value, limit) in [(t_max, a, "t_max"), (t_min, b, "t_min")].into_iter().take(count) {
+        if !value.is_finite() {
+            return Err(Error::InfiniteLogSnr { rule: span.rule.clone(), path: path.to_string(), t, limit });
+        }
+    }
+    let inner = |i: usize| {
+        let u = warp.at(i as f64 / (count - 1) as f64);
+        // Rounding may step over a limit from close by.
+        coordinate.time(path, a + u * (b - a)).clamp(t_min, t_max)
+    };
+    Ok((0..count)
+        .map(|i| match i {
+            0 => t_max,
+            i if i + 1 == count => t_min,
+            i => inner(i),
+        })
+        .collect())
+}
