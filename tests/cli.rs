@@ -402,6 +402,19 @@ fn the_document_of_solvers_is_what_the_program_says() {
 }
 
 #[test]
+fn a_reader_may_stop_reading() {
+    let mut child = fewstep()
+        .args(["plan", "--steps", "5000", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
 fn other_verbs_answer() {
     let info: Value = serde_json::from_slice(&run(&["info", "--json"]).stdout).unwrap();
     assert!(info["grids"].as_array().unwrap().iter().any(|s| s == "karras"));

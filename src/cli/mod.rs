@@ -1,6 +1,6 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only place that prints")]
+#![expect(clippy::print_stderr, reason = "the only place that prints")]
 
 mod bench;
 mod completions;
@@ -14,6 +14,7 @@ mod samplers;
 mod train;
 mod watch;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -79,9 +80,13 @@ fn run(cli: Cli) -> Result<Exit> {
     }
 }
 
-/// A line of data.
+/// A line of data. Whoever reads may stop reading, as `head` does: that is no error, and work that writes files goes on.
 fn print(text: &str) {
-    println!("{}", text.trim_end());
+    if let Err(error) = writeln!(io::stdout(), "{}", text.trim_end())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        warn(&format!("cannot write to stdout: {error}"));
+    }
 }
 
 /// Something that the user should know.
