@@ -56,8 +56,10 @@ fn every_solver_is_exact_for_constant_data() {
                 };
                 // The data has no width, so that a stochastic sampler must reproduce the path's own noise.
                 let (mean, deviation) = spread(&plan, &data, first.alpha * data.0, first.sigma);
-                // Error grows with the size of the intermediate states, not of the result.
-                let tolerance = 1e-11 * first.rho().clamp(1.0, 1e4);
+                // Rounding grows with the size of the intermediate states, not of the result; an evaluation within a
+                // step divides it by sigma there, and the next amplifies what the first has left.
+                let within = if plan.nfe() > steps { 10.0 / last.sigma.max(1e-3) } else { 1.0 };
+                let tolerance = 1e-11 * first.rho().clamp(1.0, 1e4) * within;
                 assert!(
                     (mean - last.alpha * data.0).abs() < tolerance
                         && (deviation - last.sigma).abs() < tolerance,
@@ -260,6 +262,21 @@ fn any_solver() -> impl Strategy<Value = String> {
             .prop_map(|(name, eta, s)| format!("{name}:eta={eta}:s_noise={s}")),
         1 => "[1-3]{1,6}".prop_map(|tail| format!("dpm-fast:tail={tail}")),
         1 => (0.0..=1.0f64).prop_map(|gamma| format!("consistency:gamma={gamma}")),
+        2 => prop::sample::select(vec![
+            "lms:order=2",
+            "exp-ab:pred=x0",
+            "exp-ab:order=3:pred=flow:in=rho",
+            "exp-ab:order=3:pred=flow:in=share",
+            "ipndm:order=3",
+            "pndm:warm_up=plms",
+            "dpm-3m:type=exact:lower_order_final=false",
+            "unipc:order=3:variant=bh1:lower_order_final=false",
+            "unipc:order=3:pred=eps:corrector_from=2",
+            "sde-dpmpp-3m:tau=0.5:type=exact",
+            "sa-solver:predictor=3:corrector=4:mode=pece:s_min=0.05:s_max=50",
+            "sa-solver:corrector=0:slope=exact:tau=2:lower_order_final=false",
+        ])
+        .prop_map(str::to_owned),
     ]
 }
 

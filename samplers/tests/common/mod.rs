@@ -107,3 +107,14 @@ pub(crate) fn times(grid: &Grid) -> Vec<f64> {
 pub(crate) fn levels(grid: &Grid) -> Vec<f64> {
     grid.nodes().iter().map(Node::rho).collect()
 }
+
+/// The coefficients of every linear combination, in order of their slots from the newest; the state comes first.
+pub(crate) fn combinations(plan: &Plan) -> Vec<Vec<f64>> {
+    plan.ops
+        .iter()
+        .filter_map(|op| match op {
+            Op::Lin { terms, .. } => Some(terms.iter().map(|(c, _)| *c).collect()),
+            _ => None,
+        })
+        .collect()
+}
