@@ -161,6 +161,40 @@ fn dynamic_solvers_generate_and_count() {
 }
 
 #[test]
+fn schedulers_of_diffusers_stand_beside_solvers() {
+    let (dir, model) = model();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let args = [
+        "bench",
+        "-m",
+        &model,
+        "--samples",
+        "8",
+        "--teacher",
+        "none",
+        "--nfe",
+        "5",
+        "--json",
+        "--path",
+        "ddpm",
+    ];
+    let done =
+        run(&[&args[..], &["--solver", "ddim,diffusers/ddim,diffusers/deis:solver_order=3", "-o", &at("a")]]
+            .concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let solvers: Vec<&str> =
+        report["cells"].as_array().unwrap().iter().map(|c| c["solver"].as_str().unwrap()).collect();
+    assert_eq!(solvers, ["ddim", "diffusers/ddim", "diffusers/deis:solver_order=3"]);
+    // The flag is the prefix, and takes the table of the model's path.
+    let compat = run(&["plan", "--compat", "diffusers", "--solver", "ddim", "--steps", "3"]);
+    let prefixed = run(&["plan", "--path", "ddpm", "--solver", "diffusers/ddim", "--steps", "3"]);
+    assert!(compat.status.success() && compat.stdout == prefixed.stdout);
+    refuses(&["plan", "--compat", "diffusers", "--solver", "euller"], &["`euller`", "euler"]);
+    refuses(&["plan", "--solver", "diffusers/ddim", "--path", "edm"], &["ddim", "table"]);
+}
+
+#[test]
 fn bad_arguments_are_named() {
     let (dir, model) = model();
     let out = dir.path().join("out").to_str().unwrap().to_owned();

@@ -263,6 +263,18 @@ pub enum Error {
         reason: String,
     },
 
+    // -- other libraries --------------------------------------------------------------------------------------
+    /// A sampler of another library crashes, returns NaN or does not move in this setting.
+    #[error("diffusers' {owner} {reason}; {remedy}")]
+    Compat {
+        /// The thing with its kind, for example ``scheduler `unipc` ``.
+        owner: String,
+        /// What it does there.
+        reason: String,
+        /// What to ask for instead.
+        remedy: String,
+    },
+
     // -- running ----------------------------------------------------------------------------------------------
     /// A vector of the wrong length reached the interpreter.
     #[error("{what} has length {found}, the state has {expected}; make them equal")]

@@ -27,6 +27,7 @@
 //! # Ok::<(), fewstep_samplers::Error>(())
 //! ```
 
+pub mod compat;
 pub mod dynamic;
 mod entry;
 mod error;

@@ -7,14 +7,24 @@ pub(crate) fn phi_1(z: f64) -> f64 {
 
 /// `phi_2(z) = (e^z - 1 - z) / z^2`, one half at 0.
 pub(crate) fn phi_2(z: f64) -> f64 {
-    // The recurrence loses digits to cancellation near 0; there the series sum z^n / (n + 2)! is used.
-    if z.abs() >= 0.5 {
-        return (phi_1(z) - 1.0) / z;
+    phi(2, z)
+}
+
+/// `phi_k(z)`, the sum of `z^n / (n + k)!` over `n`, for `k` from 1; `phi_{k+1} = (phi_k - 1/k!) / z`.
+pub(crate) fn phi(k: u32, z: f64) -> f64 {
+    // Each turn of the recurrence divides a difference by z; near 0 that loses digits and the series is used.
+    if z.abs() >= 2.0 || k == 1 {
+        let mut reciprocal = 1.0;
+        return (1..k).fold(phi_1(z), |value, j| {
+            reciprocal /= f64::from(j);
+            (value - reciprocal) / z
+        });
     }
-    let (mut term, mut sum) = (0.5, 0.0);
-    for n in 1..=18 {
+    let mut term = (1..=k).fold(1.0, |t, j| t / f64::from(j));
+    let mut sum = 0.0;
+    for n in 1..=30 {
         sum += term;
-        term *= z / f64::from(n + 2);
+        term *= z / f64::from(n + k);
     }
     sum
 }
@@ -35,14 +45,26 @@ mod tests {
             assert!((phi_1(z) / one - 1.0).abs() < 1e-13, "phi_1({z}) = {}", phi_1(z));
             assert!((phi_2(z) / two - 1.0).abs() < 1e-13, "phi_2({z}) = {}", phi_2(z));
         }
-        assert_eq!((phi_1(0.0), phi_2(0.0)), (1.0, 0.5));
+        // Exact rational sums of 80 terms of the series.
+        for (z, three, four) in [
+            (-3.0, 0.090_748_627_097_486_52, 0.025_306_013_189_726_716),
+            (-1.9, 0.110_137_247_525_494_24, 0.029_752_325_863_774_964),
+            (-0.1, 0.162_581_964_040_426_82, 0.040_847_026_262_398_306),
+            (1.9, 0.288_802_222_230_539_36, 0.064_281_871_349_406_67),
+        ] {
+            assert!((phi(3, z) / three - 1.0).abs() < 1e-14, "phi_3({z}) = {}", phi(3, z));
+            assert!((phi(4, z) / four - 1.0).abs() < 1e-14, "phi_4({z}) = {}", phi(4, z));
+        }
+        assert_eq!((phi_1(0.0), phi_2(0.0), phi(3, 0.0)), (1.0, 0.5, 1.0 / 6.0));
     }
 
     #[test]
     fn series_and_recurrence_meet() {
-        for z in [-0.5_f64, 0.5] {
-            let below = phi_2(z * (1.0 - 1e-12));
-            assert!((phi_2(z) - below).abs() < 1e-12);
+        for k in 2..=4 {
+            for z in [-2.0_f64, 2.0] {
+                let (at, below) = (phi(k, z), phi(k, z * (1.0 - 1e-14)));
+                assert!((at / below - 1.0).abs() < 1e-13, "phi_{k}({z}) = {at}, {below}");
+            }
         }
     }
 }

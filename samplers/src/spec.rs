@@ -35,6 +35,24 @@ impl Params {
         Ok((name, Self { owner, given, asked: Vec::new() }))
     }
 
+    /// Reads a parameter that is true or false, `default` when absent.
+    ///
+    /// # Errors
+    /// [`Error::BadParam`] when the text is neither.
+    pub fn flag(&mut self, key: &'static str, default: bool) -> Result<bool> {
+        self.choice(key, default, &[("true", true), ("false", false)])
+    }
+
+    /// Reads a list of whole numbers with `+` between them, empty when absent; a comma separates specifications.
+    ///
+    /// # Errors
+    /// [`Error::BadParam`] when one of them is no whole number.
+    pub fn counts(&mut self, key: &'static str) -> Result<Vec<usize>> {
+        let Some(text) = self.take(key) else { return Ok(Vec::new()) };
+        let parsed: std::result::Result<_, _> = text.split('+').map(|piece| piece.trim().parse()).collect();
+        parsed.map_err(|_| self.bad(key, text, "whole numbers with `+` between them".to_owned()))
+    }
+
     /// Reads a real parameter, `default` when absent.
     ///
     /// # Errors

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fewstep_eval::report::{Cell, Metric, Report, SCHEMA, Style, TeacherInfo, table};
 use fewstep_eval::sha256_hex;
 use fewstep_models::{ModelFolder, NetDenoiser};
-use fewstep_samplers::{Path, Plan, Solver, solver};
+use fewstep_samplers::{Path, Plan, solver};
 use tch::Device;
 
-use super::options::{AnySolver, Budget, GridArgs, ModelArgs, create_dir, parse_list};
+use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
+use super::solver::AnySolver;
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::bench::{Judge, Measured, Record, Settings, Teacher, Wanted, plan_hash};
@@ -123,17 +124,19 @@ fn metrics(list: &str) -> Result<Vec<Metric<'static>>> {
 fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
     let mut plans = Vec::new();
     for spec in args.solver.split(',') {
-        let AnySolver::Static(solver) = AnySolver::parse(spec.trim())? else {
-            bail!("`{spec}` spends another number of evaluations on each image; bench compares fixed ones")
-        };
+        let solver = AnySolver::parse(spec, &args.grid)?;
+        ensure!(
+            !matches!(solver, AnySolver::Dynamic(_)),
+            "`{spec}` spends another number of evaluations on each image; bench compares fixed ones"
+        );
         if let Some(steps) = &args.steps {
             for n in parse_list(steps, "a step count")? {
-                plans.push(args.grid.plan(&*solver, path, Budget::Steps(n))?);
+                plans.push(solver.plan(&args.grid, path, Budget::Steps(n), 1.0)?);
             }
             continue;
         }
         for nfe in parse_list(&args.nfe, "a count of network evaluations")? {
-            match exact(args, &*solver, path, nfe)? {
+            match solver.exactly(&args.grid, path, nfe)? {
                 Some(plan) => plans.push(plan),
                 None => note(&format!(
                     "`{}` cannot spend exactly {nfe} evaluations on this grid: left out",
@@ -144,15 +147,6 @@ fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
     }
     ensure!(!plans.is_empty(), "nothing to measure: no solver can spend what --nfe asks for");
     Ok(plans)
-}
-
-fn exact(args: &Args, solver: &dyn Solver, path: &Path, nfe: usize) -> Result<Option<Plan>> {
-    let plan = args.grid.plan(solver, path, Budget::Nfe(nfe));
-    // A budget below one step is the same case as one that does not divide; everything else is an error.
-    if nfe > 0 && solver.evals(1, true) > nfe {
-        return Ok(None);
-    }
-    Ok(Some(plan?).filter(|plan| plan.nfe() == nfe))
 }
 
 fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
@@ -166,8 +160,8 @@ fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
         .with_context(|| format!("--teacher {}: write as deis-tab3@100, or none", args.teacher))?;
     // The teacher's steps stand by the same rule, unless that is a list of times, which has one length only.
     let rule = args.grid.grid.clone().filter(|g| g.fixed_steps(path, args.grid.end).is_none());
-    let grid = GridArgs { path: args.grid.path.clone(), grid: rule, ..args.grid };
-    Ok(Some(grid.plan(&*solver(name)?, path, Budget::Nfe(nfe))?))
+    let grid = GridArgs { compat: None, path: args.grid.path.clone(), grid: rule, ..args.grid };
+    Ok(Some(grid.plan(&*solver(name)?, path, Budget::Nfe(nfe), 1.0)?))
 }
 
 /// The report before its first cell.

@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use fewstep_samplers::Plan;
 use image::imageops::FilterType;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use super::options::{AnySolver, Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
+use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
+use super::solver::AnySolver;
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
 use crate::output::{self, Picture};
@@ -44,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Sampling")]
     nfe: Option<usize>,
     /// Replay a plan that `fewstep plan --json` wrote
-    #[arg(long, conflicts_with_all = ["solver", "steps", "nfe", "path", "grid", "t_max", "t_min", "end"], help_heading = "Sampling")]
+    #[arg(long, conflicts_with_all = ["solver", "steps", "nfe", "path", "grid", "t_max", "t_min", "end", "compat"], help_heading = "Sampling")]
     plan: Option<PathBuf>,
     #[command(flatten)]
     grid: GridArgs,
@@ -153,28 +154,15 @@ fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Program> {
     }
     let path = args.grid.path(default);
     let strength = args.init_image.as_ref().map_or(1.0, |_| args.strength);
-    let solver = match AnySolver::parse(&args.solver)? {
-        AnySolver::Static(solver) => solver,
-        AnySolver::Dynamic(solver) => {
-            ensure!(
-                args.nfe.is_none(),
-                "`{}` finds out on the way how many evaluations it needs; leave --nfe out",
-                solver.name()
-            );
-            let grid = args.grid.steps(&path, args.steps, strength)?;
-            return Ok(Program::Dynamic { solver, grid });
-        }
-    };
     let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
-    let plan = args.grid.last_part(&*solver, &path, budget, strength)?;
-    if let Some(nfe) = args.nfe.filter(|&nfe| nfe != plan.nfe()) {
-        note(&format!(
-            "`{}` cannot spend exactly {nfe} evaluations here; it spends {}",
-            plan.solver,
-            plan.nfe()
-        ));
+    let program = AnySolver::parse(&args.solver, &args.grid)?.program(&args.grid, &path, budget, strength)?;
+    if let (Some(nfe), Program::Plan(plan)) = (args.nfe, &program)
+        && plan.nfe() != nfe
+    {
+        let (solver, spent) = (&plan.solver, plan.nfe());
+        note(&format!("`{solver}` cannot spend exactly {nfe} evaluations here; it spends {spent}"));
     }
-    Ok(Program::Plan(plan))
+    Ok(program)
 }
 
 /// A picture as the model takes it, `[c, h, w]` in `[-1, 1]`; one of another size is resized.

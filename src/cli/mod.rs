@@ -11,6 +11,7 @@ mod models;
 mod options;
 mod plan;
 mod samplers;
+mod solver;
 mod train;
 mod watch;
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::{ModelFolder, NetDenoiser};
-use fewstep_samplers::dynamic::{Dynamic, dynamic_registry, dynamic_solver};
-use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver, solver};
+use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
 use tch::Device;
 
 use crate::device::{DeviceChoice, Dtype};
@@ -64,6 +63,10 @@ impl ModelArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Steps")]
 pub(super) struct GridArgs {
+    /// Take solvers as schedulers of diffusers 0.42.1, faults included (docs/diffusers.md); the same as writing
+    /// `diffusers/` before each name
+    #[arg(long, value_name = "LIBRARY", value_parser = ["diffusers"], conflicts_with_all = ["grid", "t_max", "t_min", "end"])]
+    pub compat: Option<String>,
     /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` [default: the model's]
     #[arg(long)]
     pub path: Option<Path>,
@@ -102,7 +105,11 @@ pub(super) enum Budget {
 impl GridArgs {
     /// The path to sample along: the user's, or else `default`.
     pub(super) fn path(&self, default: &Path) -> Path {
-        self.path.clone().unwrap_or_else(|| default.clone())
+        self.path.clone().unwrap_or_else(|| match default {
+            // Schedulers of diffusers know this path as a table.
+            Path::VpLinear { .. } if self.compat.is_some() => Path::ddpm(),
+            _ => default.clone(),
+        })
     }
 
     fn rule(&self, path: &Path) -> GridRule {
@@ -113,14 +120,9 @@ impl GridArgs {
         Ok(self.rule(path).grid(path, steps, self.t_max, self.t_min, self.end)?)
     }
 
-    /// Compiles `solver` on this grid.
-    pub(super) fn plan(&self, solver: &dyn Solver, path: &Path, budget: Budget) -> Result<Plan> {
-        self.last_part(solver, path, budget, 1.0)
-    }
-
     /// Compiles `solver` on the last part of this grid. `strength` is the share of its steps to run, the last ones; the
     /// budget pays for those in NFE, for all of them in steps.
-    pub(super) fn last_part(
+    pub(super) fn plan(
         &self,
         solver: &dyn Solver,
         path: &Path,
@@ -154,22 +156,6 @@ impl GridArgs {
 fn checked(strength: f64) -> Result<f64> {
     ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
     Ok(strength)
-}
-
-/// A solver by its specification.
-pub(super) enum AnySolver {
-    /// Compiles to a plan.
-    Static(Box<dyn Solver>),
-    /// Chooses its steps as it goes.
-    Dynamic(Dynamic),
-}
-
-impl AnySolver {
-    pub(super) fn parse(spec: &str) -> Result<Self> {
-        let name = spec.split(':').next().unwrap_or_default().trim();
-        let dynamic = dynamic_registry().iter().any(|entry| entry.name == name);
-        Ok(if dynamic { Self::Dynamic(dynamic_solver(spec)?) } else { Self::Static(solver(spec)?) })
-    }
 }
 
 /// A comma list of one kind of value.

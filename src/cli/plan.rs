@@ -1,9 +1,10 @@
 //! `fewstep plan`: shows a sampler as data. Nothing here calls libtorch.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use fewstep_samplers::Path;
 
-use super::options::{AnySolver, Budget, GridArgs};
+use super::options::{Budget, GridArgs};
+use super::solver::AnySolver;
 use super::{Exit, print};
 use crate::output::steps_svg;
 
@@ -36,10 +37,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let path = args.grid.path(&Path::VpLinear { beta_0: 0.1, beta_1: 20.0 });
     let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
-    let AnySolver::Static(solver) = AnySolver::parse(&args.solver)? else {
-        bail!("`{}` has no plan: its steps depend on what the network says", args.solver)
-    };
-    let plan = args.grid.plan(&*solver, &path, budget)?;
+    let plan = AnySolver::parse(&args.solver, &args.grid)?.plan(&args.grid, &path, budget, 1.0)?;
     ensure!(plan.validate().is_ok(), "the compiled plan is not valid; please report this");
     print(&if args.json {
         plan.to_json()

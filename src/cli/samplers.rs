@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use fewstep_samplers::compat::diffusers::schedulers;
 use fewstep_samplers::dynamic::{DynamicEntry, dynamic_registry};
 use fewstep_samplers::{Entry, GridRule, Op, Path, Pred, registry, solver};
 use serde_json::{Value, json};
@@ -122,6 +123,8 @@ fn table(rows: &[Row]) -> String {
         let _ = writeln!(text, "{:<width$}{:<7}{:<10}{:<12}{}", e.name, "-", "varies", "none", e.summary);
         let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
     }
+    let names: Vec<String> = schedulers().iter().map(|s| format!("diffusers/{}", s.name)).collect();
+    let _ = writeln!(text, "\nas diffusers has them (docs/diffusers.md): {}", names.join(", "));
     text
 }
 
@@ -170,6 +173,14 @@ fn markdown(rows: &[Row]) -> String {
     );
     for e in dynamic_registry() {
         let _ = writeln!(text, "| `{}` | {}<br>`{}` | {} |", e.name, e.summary, e.params, e.reference);
+    }
+    text.push_str(
+        "\n## Schedulers of diffusers\n\nThe same numbers as diffusers 0.42.1, faults included; [diffusers.md](diffusers.md) compares them \
+         with proper solvers. They bring their own grids.\n\n| solver | class | what it is |\n|---|---|---|\n",
+    );
+    for s in schedulers() {
+        let _ =
+            writeln!(text, "| `diffusers/{}` | `{}` | {}<br>`{}` |", s.name, s.class, s.summary, s.params);
     }
     text
 }

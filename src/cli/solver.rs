@@ -1,0 +1,113 @@
+//! Everything that may stand after `--solver`.
+
+use anyhow::{Context, Result, bail, ensure};
+use fewstep_samplers::compat::diffusers;
+use fewstep_samplers::dynamic::{Dynamic, dynamic_registry, dynamic_solver};
+use fewstep_samplers::{Path, Plan, Solver, solver};
+
+use super::options::{Budget, GridArgs};
+use crate::pipeline::Program;
+
+/// What stands before the name of a scheduler of diffusers, here and in its plans.
+const DIFFUSERS: &str = "diffusers/";
+
+/// A solver by its specification.
+pub(super) enum AnySolver {
+    /// Compiles to a plan on any grid.
+    Static(Box<dyn Solver>),
+    /// Chooses its steps as it goes.
+    Dynamic(Dynamic),
+    /// A scheduler of diffusers, which brings its own grid.
+    Diffusers(String),
+}
+
+impl AnySolver {
+    /// Reads one specification.
+    pub(super) fn parse(spec: &str, grid: &GridArgs) -> Result<Self> {
+        let spec = spec.trim();
+        if let Some(scheduler) = spec.strip_prefix(DIFFUSERS) {
+            return Ok(Self::Diffusers(scheduler.to_owned()));
+        }
+        if grid.compat.is_some() {
+            return Ok(Self::Diffusers(spec.to_owned()));
+        }
+        let name = spec.split(':').next().unwrap_or_default();
+        let dynamic = dynamic_registry().iter().any(|entry| entry.name == name);
+        Ok(if dynamic { Self::Dynamic(dynamic_solver(spec)?) } else { Self::Static(solver(spec)?) })
+    }
+
+    /// What it is called in plans.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Static(solver) => solver.name(),
+            Self::Dynamic(solver) => solver.name(),
+            Self::Diffusers(scheduler) => format!("{DIFFUSERS}{scheduler}"),
+        }
+    }
+
+    /// Its plan; `strength` as in [`GridArgs::plan`].
+    pub(super) fn plan(&self, grid: &GridArgs, path: &Path, budget: Budget, strength: f64) -> Result<Plan> {
+        match self {
+            Self::Static(solver) => grid.plan(&**solver, path, budget, strength),
+            Self::Diffusers(scheduler) => {
+                ensure!(
+                    strength >= 1.0,
+                    "`{}` starts from pure noise only; leave --init-image out",
+                    self.name()
+                );
+                ensure!(grid.grid.is_none(), "`{}` brings its own grid; leave --grid out", self.name());
+                diffusers_plan(scheduler, path, budget)
+            }
+            Self::Dynamic(_) => {
+                bail!("`{}` has no plan: its steps depend on what the network says", self.name())
+            }
+        }
+    }
+
+    /// The plan that spends exactly `nfe` evaluations, if there is one.
+    pub(super) fn exactly(&self, grid: &GridArgs, path: &Path, nfe: usize) -> Result<Option<Plan>> {
+        let plan = self.plan(grid, path, Budget::Nfe(nfe), 1.0);
+        // A budget below one step is the same case as one that does not divide; everything else is an error.
+        match self {
+            Self::Static(solver) if nfe > 0 && solver.evals(1, true) > nfe => Ok(None),
+            _ => Ok(Some(plan?).filter(|plan| plan.nfe() == nfe)),
+        }
+    }
+
+    /// What makes images, if it is more than a plan.
+    pub(super) fn program(
+        &self,
+        grid: &GridArgs,
+        path: &Path,
+        budget: Budget,
+        strength: f64,
+    ) -> Result<Program> {
+        let Self::Dynamic(solver) = self else {
+            return Ok(Program::Plan(self.plan(grid, path, budget, strength)?));
+        };
+        let Budget::Steps(steps) = budget else {
+            bail!("`{}` finds out on the way how many evaluations it needs; leave --nfe out", solver.name())
+        };
+        Ok(Program::Dynamic { solver: *solver, grid: grid.steps(path, steps, strength)? })
+    }
+}
+
+fn diffusers_plan(scheduler: &str, path: &Path, budget: Budget) -> Result<Plan> {
+    let nfe = match budget {
+        Budget::Steps(steps) => return Ok(diffusers::plan(scheduler, path, steps)?),
+        Budget::Nfe(nfe) => nfe,
+    };
+    // Some step counts crash there; the next smaller one will do.
+    let mut error = None;
+    for steps in (1..=nfe).rev() {
+        match diffusers::plan(scheduler, path, steps) {
+            Ok(plan) if plan.nfe() <= nfe => return Ok(plan),
+            Ok(_) => {}
+            Err(e) => error = Some(e),
+        }
+    }
+    match error {
+        Some(e) => Err(e.into()),
+        None => None.with_context(|| format!("`{DIFFUSERS}{scheduler}` needs more than {nfe} evaluations")),
+    }
+}
