@@ -5,9 +5,9 @@ mod way;
 
 use super::Dynamic;
 use super::course::Course;
+use super::entry::DynamicEntry;
 use super::machine::{Machine, Tolerance};
 use super::pair::Form;
-use super::registry::DynamicEntry;
 use crate::Grid;
 use crate::spec::{Params, spec_text};
 use course::AdaptiveCourse;

@@ -25,6 +25,7 @@
 
 pub mod adaptive;
 mod course;
+mod entry;
 mod machine;
 mod pair;
 pub mod paradigms;
@@ -33,10 +34,11 @@ mod vectors;
 
 pub use adaptive::Adaptive;
 pub use course::{Observer, Outcome, Report, Round, Standing, Tally};
+pub use entry::DynamicEntry;
 pub use machine::{Machine, Query, Tolerance};
 pub use pair::Form;
 pub use paradigms::Paradigms;
-pub use registry::{DynamicEntry, dynamic_registry, dynamic_solver};
+pub use registry::{dynamic_registry, dynamic_solver};
 pub use vectors::Vectors;
 
 use crate::Grid;

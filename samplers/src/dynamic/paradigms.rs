@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::Dynamic;
 use super::course::{Course, Tally};
+use super::entry::DynamicEntry;
 use super::machine::{Machine, combine, mean_squares};
-use super::registry::DynamicEntry;
 use crate::solvers::ddim::Ddim;
 use crate::spec::{Params, spec_text};
 use crate::{Error, Grid, Node, NoiseKey, Pred};

@@ -1,23 +1,9 @@
 //! The list of dynamic solvers, beside that of the static ones.
 
+use super::entry::DynamicEntry;
 use super::{Dynamic, adaptive, paradigms};
 use crate::Result;
 use crate::spec::{Params, unknown};
-
-/// What is known about a dynamic solver before it is built.
-#[derive(Clone, Copy, Debug)]
-pub struct DynamicEntry {
-    /// The name in specifications.
-    pub name: &'static str,
-    /// One line for help texts.
-    pub summary: &'static str,
-    /// Parameters with defaults and ranges, one line for help texts.
-    pub params: &'static str,
-    /// Paper and place in it.
-    pub reference: &'static str,
-    /// Builds the solver from its parameters.
-    pub build: fn(&mut Params) -> Result<Dynamic>,
-}
 
 /// All dynamic solvers. No name is also one of [`registry`](crate::registry).
 #[must_use]
