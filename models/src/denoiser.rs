@@ -1,10 +1,12 @@
 //! The one question that the rest of the program asks a model.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use fewstep_samplers::{Node, Pred};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use crate::cpu::{CpuUNet, Section};
 use crate::error::Result;
 use crate::params::Params;
 use crate::source::{Given, Scope};
@@ -52,6 +54,7 @@ pub trait Denoiser: Send {
 #[derive(Debug)]
 pub struct NetDenoiser {
     net: UNet2d,
+    engine: Option<CpuUNet>,
     spec: ModelSpec,
     params: Params,
     kind: Kind,
@@ -60,12 +63,26 @@ pub struct NetDenoiser {
 impl NetDenoiser {
     /// The network that `config` describes, over `params` in `kind`; images go in and out as f32 all the same.
     ///
+    /// On a CPU with AVX-512 it runs in [`CpuUNet`], over the values that `params` have now, and always in f32: a `kind`
+    /// of bf16 rounds the weights alone. Elsewhere, and where a gradient is asked for, it runs in libtorch.
+    ///
     /// # Panics
     /// If `params` are not those of such a network.
     pub fn new(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
+        let on_cpu = params.values().all(|t| t.device() == Device::Cpu);
+        let fits = on_cpu && matches!(kind, Kind::Float | Kind::BFloat16);
+        let engine = fits.then(|| CpuUNet::new(&config, &params).ok()).flatten();
+        Self { engine, ..Self::eager(config, params, spec, kind) }
+    }
+
+    /// [`NetDenoiser::new`] in libtorch everywhere.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn eager(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
         let given = RefCell::new(Given(&params));
         let net = UNet2d::new(&Scope::root(&given), config);
-        Self { net, spec, params, kind }
+        Self { net, engine: None, spec, params, kind }
     }
 
     /// The weights by name.
@@ -77,21 +94,61 @@ impl NetDenoiser {
     pub fn parameters(&self) -> usize {
         self.params.values().map(Tensor::numel).sum()
     }
-}
 
-impl Denoiser for NetDenoiser {
-    fn predict(&self, x: &Tensor, node: &Node, want: Pred, class: Option<&Tensor>) -> Result<Tensor> {
+    /// Time spent in each [`Section`] of the CPU engine since the last call of this; empty in libtorch.
+    pub fn spent(&self) -> Vec<(Section, Duration)> {
+        self.engine.as_ref().map_or_else(Vec::new, CpuUNet::spent)
+    }
+
+    fn raw(&self, input: &Tensor, time: &Tensor, class: Option<&Tensor>) -> Result<Tensor> {
+        match &self.engine {
+            Some(engine) if !input.requires_grad() => engine.forward(input, time, class),
+            _ => Ok(self.net.forward(&input.to_kind(self.kind), time, class)?.to_kind(Kind::Float)),
+        }
+    }
+
+    /// How the image at `node` goes in and comes out.
+    fn scalings(&self, node: &Node, want: Pred) -> Scalings {
         // x0 and eps depend on the path through sigma/alpha alone, so the image is carried over to the network's own
         // path at the same ratio. The factor is taken from sigma, which is not zero where a network is asked
         // (alpha is, at the noise end of a flow).
         let own = self.spec.path.node(self.spec.path.t_of_lambda(node.lambda()));
         let scale = own.sigma / node.sigma;
-        let prediction = self.spec.prediction;
-        let input = (x * (scale * prediction.input_scale(&own))).to_kind(self.kind);
-        let time = Tensor::full([x.size()[0]], self.spec.time.at(&own), (Kind::Float, x.device()));
-        let raw = self.net.forward(&input, &time, class)?.to_kind(Kind::Float);
-        let (a, b) = prediction.output(&own, want);
-        Ok(x * (a * scale) + raw * b)
+        let (a, b) = self.spec.prediction.output(&own, want);
+        Scalings {
+            input: scale * self.spec.prediction.input_scale(&own),
+            time: self.spec.time.at(&own),
+            a: a * scale,
+            b,
+        }
+    }
+}
+
+/// The wanted quantity is `a x + b raw(input x, time)`.
+struct Scalings {
+    input: f64,
+    time: f64,
+    a: f64,
+    b: f64,
+}
+
+impl Denoiser for NetDenoiser {
+    fn predict(&self, x: &Tensor, node: &Node, want: Pred, class: Option<&Tensor>) -> Result<Tensor> {
+        let s = self.scalings(node, want);
+        let time = Tensor::full([x.size()[0]], s.time, (Kind::Float, x.device()));
+        let raw = self.raw(&(x * s.input), &time, class)?;
+        Ok(x * s.a + raw * s.b)
+    }
+
+    fn predict_each(&self, x: &Tensor, nodes: &[Node], want: Pred, class: Option<&Tensor>) -> Result<Tensor> {
+        let all: Vec<Scalings> = nodes.iter().map(|node| self.scalings(node, want)).collect();
+        let column = |of: fn(&Scalings) -> f64| {
+            let values: Vec<f32> = all.iter().map(|s| of(s) as f32).collect();
+            Tensor::from_slice(&values).to_device(x.device())
+        };
+        let factor = |of| column(of).view([-1, 1, 1, 1]); // [b, 1, 1, 1]
+        let raw = self.raw(&(x * factor(|s| s.input)), &column(|s| s.time), class)?;
+        Ok(x * factor(|s| s.a) + raw * factor(|s| s.b))
     }
 
     fn spec(&self) -> &ModelSpec {
@@ -100,6 +157,7 @@ impl Denoiser for NetDenoiser {
 
     fn share(&self) -> Box<dyn Denoiser> {
         let params = self.params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
-        Box::new(Self::new(self.net.config().clone(), params, self.spec.clone(), self.kind))
+        let eager = Self::eager(self.net.config().clone(), params, self.spec.clone(), self.kind);
+        Box::new(Self { engine: self.engine.as_ref().map(CpuUNet::share), ..eager })
     }
 }

@@ -9,6 +9,8 @@
 //! one question, "what is the noise-free image (or the noise) in this noisy one", at any [`fewstep_samplers::Node`],
 //! also on a path other than the one the network was trained on.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "cpu/absent.rs")]
+pub mod cpu;
 mod denoiser;
 mod error;
 mod folder;

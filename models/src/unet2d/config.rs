@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tch::Tensor;
 
 use crate::error::{Error, Result};
 
@@ -171,6 +172,35 @@ impl UNet2dConfig {
     /// Channels of the time embedding.
     pub fn time_dim(&self) -> i64 {
         self.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
+    }
+
+    /// What [`super::UNet2d::forward`] asks of its arguments.
+    pub(crate) fn check_input(&self, x: &Tensor, t: &Tensor, class: Option<&Tensor>) -> Result<()> {
+        let size = x.size();
+        let fold = 1 << (self.block_out_channels.len() - 1);
+        if size.len() != 4 || size[1] != self.in_channels {
+            return Err(Error::Input(format!(
+                "the network takes images of shape [batch, {}, height, width], got {size:?}",
+                self.in_channels
+            )));
+        }
+        let (b, h, w) = (size[0], size[2], size[3]);
+        if h % fold != 0 || w % fold != 0 {
+            return Err(Error::Input(format!("height {h} and width {w} must be divisible by {fold}")));
+        }
+        if t.size() != [b] {
+            return Err(Error::Input(format!("one time for each of {b} images, got shape {:?}", t.size())));
+        }
+        match (self.num_class_embeds, class) {
+            (Some(_), None) => {
+                Err(Error::Input("the network is class-conditional: give each image a label".into()))
+            }
+            (None, Some(_)) => Err(Error::Input("the network is unconditional: it takes no labels".into())),
+            (Some(_), Some(class)) if class.size() != [b] => {
+                Err(Error::Input(format!("one label for each of {b} images, got shape {:?}", class.size())))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<()> {

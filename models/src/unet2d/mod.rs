@@ -14,7 +14,7 @@ pub use time::sinusoids;
 use crate::error::{Error, Result};
 use crate::layers::{Conv2d, Embedding, GroupNorm};
 use crate::source::Scope;
-use blocks::{Attention, Downsample, Resnet, Upsample, dims4};
+use blocks::{Attention, Downsample, Resnet, Upsample};
 use time::TimeMlp;
 
 /// One level on the way down or up, or the middle.
@@ -94,7 +94,7 @@ impl UNet2d {
     /// # Errors
     /// [`Error::Input`] if a shape does not fit, or a label is absent or superfluous.
     pub fn forward(&self, x: &Tensor, t: &Tensor, class: Option<&Tensor>) -> Result<Tensor> {
-        self.check(x, t, class)?;
+        self.config.check_input(x, t, class)?;
         let cfg = &self.config;
         let kind = x.kind();
         let emb = sinusoids(t, cfg.block_out_channels[0], cfg.flip_sin_to_cos, cfg.freq_shift).to_kind(kind);
@@ -140,34 +140,6 @@ impl UNet2d {
             }
         }
         Ok(self.conv_out.forward(&self.conv_norm_out.forward(&h).silu_()))
-    }
-
-    fn check(&self, x: &Tensor, t: &Tensor, class: Option<&Tensor>) -> Result<()> {
-        let size = x.size();
-        let fold = 1 << (self.config.block_out_channels.len() - 1);
-        if size.len() != 4 || size[1] != self.config.in_channels {
-            return Err(Error::Input(format!(
-                "the network takes images of shape [batch, {}, height, width], got {size:?}",
-                self.config.in_channels
-            )));
-        }
-        let (b, _, h, w) = dims4(x);
-        if h % fold != 0 || w % fold != 0 {
-            return Err(Error::Input(format!("height {h} and width {w} must be divisible by {fold}")));
-        }
-        if t.size() != [b] {
-            return Err(Error::Input(format!("one time for each of {b} images, got shape {:?}", t.size())));
-        }
-        match (&self.class_embedding, class) {
-            (Some(_), None) => {
-                Err(Error::Input("the network is class-conditional: give each image a label".into()))
-            }
-            (None, Some(_)) => Err(Error::Input("the network is unconditional: it takes no labels".into())),
-            (Some(_), Some(class)) if class.size() != [b] => {
-                Err(Error::Input(format!("one label for each of {b} images, got shape {:?}", class.size())))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

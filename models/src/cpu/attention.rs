@@ -1,0 +1,129 @@
+//! Self-attention over the pixels of a map.
+
+use super::build::Map;
+use super::kernels::buffer::Buffer;
+use super::kernels::gemm::{Finish, LANES, Packed, gemm};
+use super::kernels::norm;
+use super::layers::{Dense, Norm, Places, Weights};
+use super::run::{Chunk, Slots};
+
+/// Queries, keys and values as one product; every head's channels begin a block.
+#[derive(Debug)]
+pub(super) struct Attention {
+    norm: Option<Norm>,
+    qkv: Dense,
+    out: Dense,
+    heads: usize,
+    /// Blocks of a head.
+    head_blocks: usize,
+    /// `1 / sqrt(channels of a head)`
+    temperature: f32,
+    scale: f32,
+}
+
+/// Memory that an attention works in.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    factor: Buffer,
+    shift: Buffer,
+    normed: Buffer,
+    qkv: Buffer,
+    keys: Packed,
+    values: Packed,
+    scores: Buffer,
+    mixed: Buffer,
+    offsets: Vec<usize>,
+}
+
+impl Attention {
+    pub(super) fn new(
+        weights: &Weights<'_>,
+        name: &str,
+        norm: Option<Norm>,
+        (channels, head): (usize, usize),
+        scale: f32,
+    ) -> Result<Self, String> {
+        let heads = channels / head;
+        let get = |part: &str| weights.get(&format!("{name}.{part}"));
+        let (mut w, mut bias) = (vec![], vec![]);
+        for part in ["to_q", "to_k", "to_v"] {
+            w.extend(get(&format!("{part}.weight"))?);
+            bias.extend(get(&format!("{part}.bias"))?);
+        }
+        let plain = Places::new(&[channels]);
+        let by_head = Places::new(&vec![head; heads]);
+        Ok(Self {
+            norm,
+            qkv: Dense::linear(&w, &bias, &plain, &Places::new(&vec![head; 3 * heads])),
+            out: Dense::linear(&get("to_out.0.weight")?, &get("to_out.0.bias")?, &by_head, &plain),
+            heads,
+            head_blocks: head.div_ceil(LANES),
+            temperature: 1.0 / (head as f32).sqrt(),
+            scale,
+        })
+    }
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn run(&self, from: Map, to: Map, chunk: &Chunk<'_>, slots: &mut Slots, work: &mut Work) {
+        let mut out = slots.take(to, chunk);
+        let (h, w) = chunk.size(from.level);
+        let size = from.blocks() * h * w * LANES;
+        for i in chunk.range.clone() {
+            self.image(slots.image(from, chunk, i), h * w, &mut out[i * size..(i + 1) * size], work);
+        }
+        slots.put(to, out);
+    }
+
+    /// One image: `x` and `out` are `[block][token][16]`.
+    #[target_feature(enable = "avx512f")]
+    fn image(&self, x: &[f32], tokens: usize, out: &mut [f32], work: &mut Work) {
+        let plane = tokens * LANES;
+        let blocks = x.len() / plane;
+        let inner = self.heads * self.head_blocks;
+        let offsets = |to: &mut Vec<usize>, start: usize, count: usize| {
+            to.clear();
+            to.extend((start..start + count).map(|k| k * plane));
+        };
+        let normed = match &self.norm {
+            Some(norm) => {
+                work.factor.reserve(blocks * LANES);
+                work.shift.reserve(blocks * LANES);
+                work.normed.reserve(x.len());
+                norm.affine(|k| &x[k * plane..(k + 1) * plane], &mut work.factor, &mut work.shift);
+                for k in 0..blocks {
+                    let (source, at) = (&x[k * plane..(k + 1) * plane], k * LANES);
+                    let to = &mut work.normed[k * plane..(k + 1) * plane];
+                    norm::apply(source, &work.factor[at..], &work.shift[at..], norm.silu, to);
+                }
+                &work.normed[..x.len()]
+            }
+            None => x,
+        };
+        work.qkv.reserve(3 * inner * plane);
+        offsets(&mut work.offsets, 0, blocks);
+        let fin = Finish { bias: Some(&self.qkv.bias), ..Finish::PLAIN };
+        gemm(normed, &work.offsets, &self.qkv.w, &mut work.qkv, plane, tokens, fin);
+
+        let key_blocks = tokens.div_ceil(LANES);
+        work.scores.reserve(key_blocks * plane);
+        work.mixed.reserve(inner * plane);
+        for head in 0..self.heads {
+            let start = head * self.head_blocks;
+            let qkv = &work.qkv[..];
+            let part = |n: usize| &qkv[(n * inner + start) * plane..][..self.head_blocks * plane];
+            work.keys.fill_columns(part(1), tokens, self.head_blocks);
+            work.values.fill_rows(part(2), tokens, self.head_blocks);
+            offsets(&mut work.offsets, start, self.head_blocks);
+            let fin = Finish { scale: self.temperature, ..Finish::PLAIN };
+            gemm(qkv, &work.offsets, &work.keys, &mut work.scores, plane, tokens, fin);
+            norm::softmax(&mut work.scores[..key_blocks * plane], tokens, tokens);
+            offsets(&mut work.offsets, 0, key_blocks);
+            let mixed = &mut work.mixed[start * plane..];
+            gemm(&work.scores, &work.offsets, &work.values, mixed, plane, tokens, Finish::PLAIN);
+        }
+        out.copy_from_slice(x);
+        offsets(&mut work.offsets, 0, inner);
+        let fin = Finish { bias: Some(&self.out.bias), accumulate: true, scale: self.scale };
+        gemm(&work.mixed, &work.offsets, &self.out.w, out, plane, tokens, fin);
+    }
+}

@@ -1,0 +1,57 @@
+//! Where the time goes.
+
+use std::time::{Duration, Instant};
+
+/// A kind of work in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Statistics of the norms.
+    Statistics,
+    /// Norm, activation and padding in one pass.
+    Activation,
+    /// Winograd's transforms, there and back.
+    Transform,
+    /// The products of the 3x3 convolutions.
+    Product,
+    /// Attention.
+    Attention,
+    /// First, strided and 1x1 convolutions, time embedding, output.
+    Rest,
+}
+
+impl Section {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Statistics, Self::Activation, Self::Transform, Self::Product, Self::Attention, Self::Rest];
+}
+
+/// Time spent in each section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    spent: [Duration; Section::ALL.len()],
+    last: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { spent: [Duration::ZERO; Section::ALL.len()], last: Instant::now() }
+    }
+}
+
+impl Clock {
+    /// Forgets the time since the last call.
+    pub(super) fn start(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Books the time since the last call under `section`.
+    pub(super) fn book(&mut self, section: Section) {
+        let now = Instant::now();
+        self.spent[section as usize] += now - self.last;
+        self.last = now;
+    }
+
+    pub(super) fn take(&mut self) -> [Duration; Section::ALL.len()] {
+        std::mem::take(&mut self.spent)
+    }
+}

@@ -1,0 +1,203 @@
+//! The CPU engine against libtorch, on the built-in network and on random ones.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+use std::cell::RefCell;
+
+use fewstep_models::cpu::CpuUNet;
+use fewstep_models::{
+    Denoiser, Fresh, ModelFolder, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, Weights, zoo,
+};
+use fewstep_samplers::Pred;
+use tch::{Device, Kind, Tensor};
+
+struct Case {
+    name: &'static str,
+    config: UNet2dConfig,
+    net: UNet2d,
+    params: Params,
+    edge: i64,
+}
+
+impl Case {
+    fn built_in() -> Self {
+        let builtin = &zoo::BUILTIN[0];
+        let config = UNet2dConfig::from_json(builtin.name, builtin.config).unwrap().0;
+        let weights =
+            RefCell::new(Weights::parse(builtin.name, builtin.weights, Device::Cpu, Kind::Float).unwrap());
+        let net = UNet2d::new(&Scope::root(&weights), config.clone());
+        Self { name: builtin.name, config, net, params: weights.into_inner().finish().unwrap(), edge: 28 }
+    }
+
+    fn random(name: &'static str, config: UNet2dConfig, edge: i64) -> Self {
+        let fresh = RefCell::new(Fresh::new(Device::Cpu));
+        let net = UNet2d::new(&Scope::root(&fresh), config.clone());
+        let params = fresh.into_inner().into_params();
+        // Fresh networks have silent layers and plain norms, behind which errors would hide.
+        for (name, tensor) in &params {
+            let mut tensor = tensor.shallow_clone();
+            if name.contains("conv2") || name.contains("conv_out") {
+                let _ = tensor.normal_(0.0, 0.05);
+            } else if name.contains("norm") {
+                let noise = tensor.randn_like() * 0.3;
+                let _ = tensor.g_add_(&noise);
+            }
+        }
+        Self { name, config, net, params, edge }
+    }
+
+    /// Images, times and labels for a batch of `b`.
+    fn ask(&self, b: i64) -> (Tensor, Tensor, Option<Tensor>) {
+        let float = (Kind::Float, Device::Cpu);
+        let x = Tensor::randn([b, self.config.in_channels, self.edge, self.edge], float);
+        let t = Tensor::rand([b], float) * 900.0;
+        let class = self.config.num_class_embeds.map(|n| Tensor::randint(n, [b], (Kind::Int64, Device::Cpu)));
+        (x, t, class)
+    }
+}
+
+fn bench_net() -> UNet2dConfig {
+    let names = |list: [&str; 3]| list.map(String::from).to_vec();
+    UNet2dConfig {
+        in_channels: 1,
+        out_channels: 1,
+        block_out_channels: vec![32, 64, 64],
+        layers_per_block: 1,
+        attention_head_dim: Some(32),
+        num_class_embeds: Some(11),
+        down_block_types: names(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
+        up_block_types: names(["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
+        ..UNet2dConfig::default()
+    }
+}
+
+/// Nothing is a multiple of sixteen, and every option differs from its default.
+fn odd_net(time: &str) -> UNet2dConfig {
+    UNet2dConfig {
+        in_channels: 3,
+        out_channels: 2,
+        block_out_channels: vec![24, 40, 56],
+        layers_per_block: 2,
+        norm_num_groups: 4,
+        attention_head_dim: Some(8),
+        downsample_padding: 0,
+        center_input_sample: true,
+        mid_block_scale_factor: 1.4,
+        resnet_time_scale_shift: time.into(),
+        ..bench_net()
+    }
+}
+
+fn cases() -> Vec<Case> {
+    tch::set_num_threads(1);
+    tch::manual_seed(0);
+    vec![
+        Case::built_in(),
+        Case::random("32-64-64", bench_net(), 28),
+        Case::random("odd channels", odd_net("default"), 20),
+        Case::random("odd channels, scale and shift", odd_net("scale_shift"), 36),
+    ]
+}
+
+fn available() -> bool {
+    let there = cfg!(target_arch = "x86_64") && std::is_x86_feature_detected!("avx512f");
+    if !there {
+        println!("no AVX-512 here: nothing was compared");
+    }
+    there
+}
+
+fn relative(got: &Tensor, want: &Tensor) -> f64 {
+    let largest = |t: &Tensor| f64::try_from(t.abs().max()).unwrap();
+    largest(&(got - want)) / largest(want)
+}
+
+#[test]
+fn engine_equals_libtorch() {
+    if !available() {
+        return;
+    }
+    let _no_grad = tch::no_grad_guard();
+    for case in cases() {
+        let engine = CpuUNet::new(&case.config, &case.params).unwrap();
+        for b in [1, 3, 17] {
+            let (x, t, class) = case.ask(b);
+            let want = case.net.forward(&x, &t, class.as_ref()).unwrap();
+            let got = engine.forward(&x, &t, class.as_ref()).unwrap();
+            let error = relative(&got, &want);
+            println!("{} x {b}: {error:.1e}", case.name);
+            assert!(error < 1e-5, "{} x {b}: {error:.1e}", case.name);
+        }
+    }
+}
+
+#[test]
+fn an_image_does_not_depend_on_its_batch() {
+    if !available() {
+        return;
+    }
+    let _no_grad = tch::no_grad_guard();
+    for case in cases() {
+        let engine = CpuUNet::new(&case.config, &case.params).unwrap();
+        let (x, t, class) = case.ask(37);
+        let whole = engine.forward(&x, &t, class.as_ref()).unwrap();
+        for (start, len) in [(0, 1), (5, 3), (20, 17), (36, 1)] {
+            let class = class.as_ref().map(|c| c.narrow(0, start, len));
+            let part =
+                engine.forward(&x.narrow(0, start, len), &t.narrow(0, start, len), class.as_ref()).unwrap();
+            assert!(part == whole.narrow(0, start, len), "{}: images {start} and on", case.name);
+        }
+    }
+}
+
+#[test]
+fn denoiser_takes_the_engine_and_a_node_for_each_image() {
+    if !available() {
+        return;
+    }
+    let _no_grad = tch::no_grad_guard();
+    tch::set_num_threads(1);
+    let folder = ModelFolder::open("fmnist-edm").unwrap();
+    let fast = folder.load(Device::Cpu, Kind::Float).unwrap();
+    let params = folder.load(Device::Cpu, Kind::Float).unwrap().into_params();
+    let eager = NetDenoiser::eager(folder.config.clone(), params, folder.spec.clone(), Kind::Float);
+    let bf16 = folder.load(Device::Cpu, Kind::BFloat16).unwrap();
+    let params = folder.load(Device::Cpu, Kind::BFloat16).unwrap().into_params();
+    let params = params.into_iter().map(|(name, t)| (name, t.to_kind(Kind::Float))).collect();
+    let eager_rounded = NetDenoiser::eager(folder.config.clone(), params, folder.spec.clone(), Kind::Float);
+    let nodes: Vec<_> = [0.9, 0.5, 0.1].map(|t| folder.spec.path.node(t)).to_vec();
+    tch::manual_seed(1);
+    let x = Tensor::randn([3, 1, 28, 28], (Kind::Float, Device::Cpu));
+    let class = Tensor::from_slice(&[0i64, 4, 10]);
+    for want in [Pred::X0, Pred::Eps] {
+        let all = fast.predict_each(&x, &nodes, want, Some(&class)).unwrap();
+        for (i, node) in nodes.iter().enumerate() {
+            let (x, class) = (x.narrow(0, i as i64, 1), class.narrow(0, i as i64, 1));
+            let one = fast.predict(&x, node, want, Some(&class)).unwrap();
+            assert!(relative(&all.narrow(0, i as i64, 1), &one) < 1e-6);
+            assert!(fast.share().predict(&x, node, want, Some(&class)).unwrap() == one);
+            let slow = eager.predict(&x, node, want, Some(&class)).unwrap();
+            assert!(relative(&one, &slow) < 1e-5);
+            let rounded = bf16.predict(&x, node, want, Some(&class)).unwrap();
+            let slow = eager_rounded.predict(&x, node, want, Some(&class)).unwrap();
+            assert!(relative(&rounded, &slow) < 1e-5);
+            assert!(rounded != one, "the weights were not rounded");
+        }
+    }
+    assert!(fast.spent().iter().any(|(_, time)| !time.is_zero()), "the engine was not asked");
+    assert!(eager.spent().is_empty());
+    let beyond = Tensor::from_slice(&[0i64, 4, 11]);
+    assert!(fast.predict(&x, &nodes[0], Pred::X0, Some(&beyond)).is_err());
+}
+
+#[test]
+fn a_gradient_goes_through_libtorch() {
+    tch::set_num_threads(1);
+    let folder = ModelFolder::open("fmnist-edm").unwrap();
+    let denoiser = folder.load(Device::Cpu, Kind::Float).unwrap();
+    let x = Tensor::randn([1, 1, 28, 28], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let node = folder.spec.path.node(0.5);
+    let class = Tensor::from_slice(&[3i64]);
+    denoiser.predict(&x, &node, Pred::X0, Some(&class)).unwrap().sum(Kind::Float).backward();
+    assert!(f64::try_from(x.grad().abs().max()).unwrap() > 0.0);
+}
