@@ -1,6 +1,6 @@
 //! The CPU engine against libtorch, on the built-in network and on random ones.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
 use std::cell::RefCell;
 

@@ -14,7 +14,7 @@ const FLAG: u32 = 1 << 31;
 
 /// Brownian paths `W` of a batch of images, from `W(0) = 0`.
 ///
-/// The clock is cut into octaves `[2^k, 2^(k+1))` with independent increments, each octave is halved [`DEPTH`] times, and
+/// The clock is cut into octaves `[2^k, 2^(k+1))` with independent increments, each octave is halved ten times, and
 /// every number in it comes from its place alone: a value never depends on what was asked before. Two values in the same
 /// piece (a thousandth of an octave) are drawn independently of each other given the ends of the piece.
 #[derive(Debug)]

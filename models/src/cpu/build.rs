@@ -187,11 +187,11 @@ impl Builder<'_> {
         let layers = cfg.layers_per_block as usize;
         let mut h = self.first(width[0])?;
         let mut skips = vec![h];
-        for i in 0..levels {
+        for (i, &channels) in width.iter().enumerate() {
             let name = format!("down_blocks.{i}");
             let attn = cfg.down_block_types[i] == "AttnDownBlock2D";
             for j in 0..layers {
-                h = self.block(&name, j, &[h], width[i], attn, false)?;
+                h = self.block(&name, j, &[h], channels, attn, false)?;
                 skips.push(h);
             }
             if i + 1 < levels {
@@ -273,7 +273,9 @@ impl Builder<'_> {
     ) -> Built<Map> {
         let h = self.resnet(&format!("{level}.resnets.{j}"), from, to, 1.0)?;
         if release {
-            from.iter().for_each(|&m| self.drop(m));
+            for &m in from {
+                self.drop(m);
+            }
         }
         if !attn {
             return Ok(h);
@@ -354,7 +356,9 @@ impl Builder<'_> {
     ) -> Built<Map> {
         let to = self.map(to.channels, to.level);
         self.conv_to(name, from, norm, time, to, how)?;
-        from.iter().for_each(|&m| self.drop(m));
+        for &m in from {
+            self.drop(m);
+        }
         Ok(to)
     }
 

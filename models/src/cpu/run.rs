@@ -134,7 +134,9 @@ impl Net {
                 let parts = chunk.images.div_ceil((NEAR / (h * w)).max(1));
                 for p in 0..parts {
                     chunk.range = chunk.images * p / parts..chunk.images * (p + 1) / parts;
-                    steps.iter().for_each(|step| self.step(step, &chunk, scratch));
+                    for step in steps {
+                        self.step(step, &chunk, scratch);
+                    }
                 }
             }
             scratch.clock.book(Section::Rest);

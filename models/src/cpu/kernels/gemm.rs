@@ -52,9 +52,10 @@ impl Packed {
             for row in 0..padded {
                 for b in block..block + wide {
                     let out = &mut self.data[to..to + LANES];
-                    match row < rows {
-                        true => out.copy_from_slice(&planes[(b * rows + row) * LANES..][..LANES]),
-                        false => out.fill(0.0),
+                    if row < rows {
+                        out.copy_from_slice(&planes[(b * rows + row) * LANES..][..LANES]);
+                    } else {
+                        out.fill(0.0);
                     }
                     to += LANES;
                 }
@@ -215,6 +216,7 @@ unsafe fn dispatch(size: (usize, usize), t: Tile<'_>) {
 /// # Safety
 /// `a` is readable at every offset for `16 P` values, `w` for `16 * offsets` rows of `16 N`, `bias` (unless null) for `16 N`,
 /// and `c` is readable and writable for `16 P` values in each of `N` blocks.
+#[expect(clippy::needless_pass_by_value, reason = "it is taken apart into registers")]
 #[target_feature(enable = "avx512f")]
 unsafe fn tile<const P: usize, const N: usize>(t: Tile<'_>) {
     // SAFETY: all addresses are in the ranges named above.

@@ -40,6 +40,7 @@ pub(crate) fn pack(rows: usize, blocks: usize, value: impl Fn(usize, usize, usiz
     (0..POINTS).map(|i| Packed::new(rows, blocks, |row, column| at(i / IN, i % IN, row, column))).collect()
 }
 
+#[expect(clippy::large_types_passed_by_value, reason = "six registers")]
 #[target_feature(enable = "avx512f")]
 fn input6(x: [__m512; IN]) -> [__m512; IN] {
     let set = |v: f64| _mm512_set1_ps(v as f32);
@@ -58,6 +59,7 @@ fn input6(x: [__m512; IN]) -> [__m512; IN] {
     ]
 }
 
+#[expect(clippy::large_types_passed_by_value, reason = "six registers")]
 #[target_feature(enable = "avx512f")]
 fn output4(m: [__m512; IN]) -> [__m512; OUT] {
     let set = |v: f64| _mm512_set1_ps(v as f32);
