@@ -123,7 +123,7 @@ impl Attention {
         }
         out.copy_from_slice(x);
         offsets(&mut work.offsets, 0, inner);
-        let fin = Finish { bias: Some(&self.out.bias), accumulate: true, scale: self.scale };
+        let fin = Finish { bias: Some(&self.out.bias), accumulate: true, scale: self.scale, next: None };
         gemm(&work.mixed, &work.offsets, &self.out.w, out, plane, tokens, fin);
     }
 }

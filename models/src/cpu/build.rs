@@ -273,8 +273,8 @@ impl Builder<'_> {
     ) -> Built<Map> {
         let h = self.resnet(&format!("{level}.resnets.{j}"), from, to, 1.0)?;
         if release {
-            for &m in from {
-                self.drop(m);
+            for &map in from {
+                self.drop(map);
             }
         }
         if !attn {
@@ -356,8 +356,8 @@ impl Builder<'_> {
     ) -> Built<Map> {
         let to = self.map(to.channels, to.level);
         self.conv_to(name, from, norm, time, to, how)?;
-        for &m in from {
-            self.drop(m);
+        for &map in from {
+            self.drop(map);
         }
         Ok(to)
     }

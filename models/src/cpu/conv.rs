@@ -8,7 +8,7 @@ use super::run::{Chunk, Slots};
 use super::sections::{Clock, Section};
 
 /// Values that the transformed input and output of a block of tiles may take together: they stay in the L2 cache.
-const BUDGET: usize = 300_000;
+const BUDGET: usize = 160_000;
 
 /// Memory that a convolution works in.
 #[derive(Debug, Default)]
@@ -50,7 +50,10 @@ impl ConvStep {
         self.prepare(chunk, slots, work);
         clock.book(Section::Statistics);
         let mut to = slots.take(self.to, chunk);
-        let most = BUDGET / (winograd::POINTS * LANES * (self.conv.blocks_in + self.conv.blocks));
+        // Where the weights are larger than the tiles, reading them again for each block of tiles costs more.
+        let (kin, kout) = (self.conv.blocks_in, self.conv.blocks);
+        let weights = winograd::POINTS * kin * kout * LANES * LANES;
+        let most = BUDGET.max(weights) / (winograd::POINTS * LANES * (kin + kout));
         let whole = most / (across * down);
         if whole > 0 {
             let groups = chunk.range.len().div_ceil(whole);
@@ -155,7 +158,15 @@ impl ConvStep {
         for (p, w) in self.conv.points.iter().enumerate() {
             let a = &work.points_in[p * point_in..(p + 1) * point_in];
             let c = &mut work.points_out[p * point_out..(p + 1) * point_out];
-            gemm(a, &work.offsets, w, c, tiles * LANES, tiles, Finish::PLAIN);
+            gemm(
+                a,
+                &work.offsets,
+                w,
+                c,
+                tiles * LANES,
+                tiles,
+                Finish { next: self.conv.points.get(p + 1), ..Finish::PLAIN },
+            );
         }
         clock.book(Section::Product);
         let plane = shape.height * shape.width * LANES;

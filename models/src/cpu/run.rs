@@ -236,7 +236,7 @@ fn point(parts: &[(Map, Dense)], to: Map, chunk: &Chunk<'_>, slots: &mut Slots, 
         offsets.clear();
         offsets.extend((0..map.blocks()).map(|k| k * plane));
         let bias = (n == 0).then_some(&dense.bias[..]);
-        let fin = Finish { bias, accumulate: n > 0, scale: 1.0 };
+        let fin = Finish { bias, accumulate: n > 0, ..Finish::PLAIN };
         for i in chunk.range.clone() {
             let a = slots.image(*map, chunk, i);
             gemm(a, offsets, &dense.w, &mut out[i * size..(i + 1) * size], plane, plane / LANES, fin);

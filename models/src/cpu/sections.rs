@@ -1,5 +1,4 @@
 //! Where the time goes.
-#![expect(clippy::disallowed_methods, reason = "a stopwatch; no result depends on it")]
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +33,7 @@ pub(super) struct Clock {
 }
 
 impl Default for Clock {
+    #[expect(clippy::disallowed_methods, reason = "where time goes is told, and decides nothing")]
     fn default() -> Self {
         Self { spent: [Duration::ZERO; Section::ALL.len()], last: Instant::now() }
     }
@@ -41,11 +41,13 @@ impl Default for Clock {
 
 impl Clock {
     /// Forgets the time since the last call.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub(super) fn start(&mut self) {
         self.last = Instant::now();
     }
 
     /// Books the time since the last call under `section`.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub(super) fn book(&mut self, section: Section) {
         let now = Instant::now();
         self.spent[section as usize] += now - self.last;

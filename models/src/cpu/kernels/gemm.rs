@@ -4,8 +4,8 @@
 //! constant 64 bytes apart whatever the layer, and the addresses of a register tile are constants of the instruction.
 
 use core::arch::x86_64::{
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_storeu_ps,
+    _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::buffer::Buffer;
@@ -88,6 +88,12 @@ impl Packed {
         }
     }
 
+    /// All strips.
+    #[cfg(test)]
+    pub(super) fn values(&self) -> &[f32] {
+        &self.data
+    }
+
     fn resize(&mut self, rows: usize, blocks: usize) {
         assert!(rows.is_multiple_of(LANES), "{rows} rows are no multiple of 16");
         (self.rows, self.blocks) = (rows, blocks);
@@ -113,11 +119,13 @@ pub(crate) struct Finish<'a> {
     pub(crate) accumulate: bool,
     /// The last factor.
     pub(crate) scale: f32,
+    /// The matrix of the next product, fetched from the L3 cache meanwhile.
+    pub(crate) next: Option<&'a Packed>,
 }
 
 impl Finish<'_> {
     /// The product alone.
-    pub(crate) const PLAIN: Self = Finish { bias: None, accumulate: false, scale: 1.0 };
+    pub(crate) const PLAIN: Self = Finish { bias: None, accumulate: false, scale: 1.0, next: None };
 }
 
 /// `c[block][row] = finish(sum over offsets and k of a[offset + 16 row + k] * w)` for `rows` rows.
@@ -144,6 +152,9 @@ pub(crate) fn gemm(
     assert_eq!(offsets.len() * LANES, w.rows, "inner dimension");
     assert!((w.blocks - 1) * c_block + rows * LANES <= c.len(), "the output is too short");
     assert!(fin.bias.is_none_or(|b| b.len() >= w.blocks * LANES), "the bias is too short");
+    // Lines of the next matrix for each row of this one that a tile goes through.
+    let lines = fin.next.map_or(0, |next| next.data.len() / LANES);
+    let mut fetched = 0;
     let mut block = 0;
     let mut weights = &w.data[..];
     while block < w.blocks {
@@ -154,12 +165,19 @@ pub(crate) fn gemm(
         let (tiles, mut row) = (rows.div_ceil(most), 0);
         for i in 0..tiles {
             let p = (rows - row).div_ceil(tiles - i);
+            let left = lines - fetched;
+            let fetch = left.div_ceil(w.rows * (tiles - i)).min(wide);
+            let ahead = fin
+                .next
+                .filter(|_| left > 0)
+                .map_or(core::ptr::null(), |next| next.data[fetched * LANES..].as_ptr());
+            fetched = lines.min(fetched + fetch * w.rows);
             let bias = fin.bias.map(|b| &b[block * LANES..]);
             // SAFETY: the assertions above hold for every row below `rows` and every block of `w`.
             unsafe {
                 dispatch(
                     (p, wide),
-                    Tile {
+                    &Tile {
                         a: a.as_ptr().add(row * LANES),
                         offsets,
                         w: now.as_ptr(),
@@ -168,6 +186,8 @@ pub(crate) fn gemm(
                         bias: bias.map_or(core::ptr::null(), <[f32]>::as_ptr),
                         accumulate: fin.accumulate,
                         scale: fin.scale,
+                        ahead,
+                        fetch,
                     },
                 );
             }
@@ -187,6 +207,8 @@ struct Tile<'a> {
     bias: *const f32,
     accumulate: bool,
     scale: f32,
+    ahead: *const f32,
+    fetch: usize,
 }
 
 macro_rules! sizes {
@@ -201,7 +223,7 @@ macro_rules! sizes {
 /// # Safety
 /// As [`tile`], for `size` rows and blocks.
 #[target_feature(enable = "avx512f")]
-unsafe fn dispatch(size: (usize, usize), t: Tile<'_>) {
+unsafe fn dispatch(size: (usize, usize), t: &Tile<'_>) {
     // SAFETY: passed on.
     unsafe {
         sizes!(
@@ -216,13 +238,12 @@ unsafe fn dispatch(size: (usize, usize), t: Tile<'_>) {
 /// # Safety
 /// `a` is readable at every offset for `16 P` values, `w` for `16 * offsets` rows of `16 N`, `bias` (unless null) for `16 N`,
 /// and `c` is readable and writable for `16 P` values in each of `N` blocks.
-#[expect(clippy::needless_pass_by_value, reason = "it is taken apart into registers")]
 #[target_feature(enable = "avx512f")]
-unsafe fn tile<const P: usize, const N: usize>(t: Tile<'_>) {
+unsafe fn tile<const P: usize, const N: usize>(t: &Tile<'_>) {
     // SAFETY: all addresses are in the ranges named above.
     unsafe {
         let mut acc = [[_mm512_setzero_ps(); N]; P];
-        let mut w = t.w;
+        let (mut w, mut ahead) = (t.w, t.ahead);
         for &offset in t.offsets {
             let a = t.a.add(offset);
             for k in 0..LANES {
@@ -237,6 +258,10 @@ unsafe fn tile<const P: usize, const N: usize>(t: Tile<'_>) {
                     }
                 }
                 w = w.add(N * LANES);
+                for _ in 0..t.fetch {
+                    _mm_prefetch::<_MM_HINT_T1>(ahead.cast()); // past the end it does nothing
+                    ahead = ahead.wrapping_add(LANES);
+                }
             }
         }
         let scale = _mm512_set1_ps(t.scale);

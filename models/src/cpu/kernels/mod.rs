@@ -9,3 +9,6 @@ pub(super) mod buffer;
 pub(super) mod gemm;
 pub(super) mod norm;
 pub(super) mod winograd;
+
+#[cfg(test)]
+mod tests;

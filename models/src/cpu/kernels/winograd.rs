@@ -40,9 +40,8 @@ pub(crate) fn pack(rows: usize, blocks: usize, value: impl Fn(usize, usize, usiz
     (0..POINTS).map(|i| Packed::new(rows, blocks, |row, column| at(i / IN, i % IN, row, column))).collect()
 }
 
-#[expect(clippy::large_types_passed_by_value, reason = "six registers")]
 #[target_feature(enable = "avx512f")]
-fn input6(x: [__m512; IN]) -> [__m512; IN] {
+fn input6(x: &[__m512; IN]) -> [__m512; IN] {
     let set = |v: f64| _mm512_set1_ps(v as f32);
     let (a, b, a2, b2, sum) = (set(A), set(B), set(A2), set(B2), set(A2 + B2));
     let even_a = _mm512_fnmadd_ps(b2, x[2], x[4]);
@@ -59,9 +58,8 @@ fn input6(x: [__m512; IN]) -> [__m512; IN] {
     ]
 }
 
-#[expect(clippy::large_types_passed_by_value, reason = "six registers")]
 #[target_feature(enable = "avx512f")]
-fn output4(m: [__m512; IN]) -> [__m512; OUT] {
+fn output4(m: &[__m512; IN]) -> [__m512; OUT] {
     let set = |v: f64| _mm512_set1_ps(v as f32);
     let (sum_a, diff_a) = (_mm512_add_ps(m[1], m[2]), _mm512_sub_ps(m[1], m[2]));
     let (sum_b, diff_b) = (_mm512_add_ps(m[3], m[4]), _mm512_sub_ps(m[3], m[4]));
@@ -101,7 +99,7 @@ pub(crate) fn input(
             for (y, v) in v.iter_mut().enumerate() {
                 *v = _mm512_loadu_ps(src.add((y * pitch + x) * LANES));
             }
-            for (y, v) in input6(v).into_iter().enumerate() {
+            for (y, v) in input6(&v).into_iter().enumerate() {
                 _mm512_storeu_ps(mid.add((y * pitch + x) * LANES), v);
             }
         }
@@ -111,7 +109,7 @@ pub(crate) fn input(
                 for (x, v) in v.iter_mut().enumerate() {
                     *v = _mm512_loadu_ps(mid.add((y * pitch + tile * OUT + x) * LANES));
                 }
-                for (x, v) in input6(v).into_iter().enumerate() {
+                for (x, v) in input6(&v).into_iter().enumerate() {
                     _mm512_storeu_ps(dst.add((y * IN + x) * point + tile * LANES), v);
                 }
             }
@@ -169,13 +167,13 @@ pub(crate) fn output(
                 for (y, v) in v.iter_mut().enumerate() {
                     *v = _mm512_loadu_ps(src.add((y * IN + x) * point + tile * LANES));
                 }
-                for (row, v) in mid.iter_mut().zip(output4(v)) {
+                for (row, v) in mid.iter_mut().zip(output4(&v)) {
                     row[x] = v;
                 }
             }
             let count = OUT.min(width.saturating_sub(tile * OUT));
             for (y, row) in mid.into_iter().enumerate().take(rows) {
-                for (x, v) in output4(row).into_iter().enumerate().take(count) {
+                for (x, v) in output4(&row).into_iter().enumerate().take(count) {
                     let at = (y * width + tile * OUT + x) * LANES;
                     let mut v = _mm512_add_ps(v, bias);
                     if !residual.is_null() {

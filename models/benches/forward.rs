@@ -1,0 +1,111 @@
+//! One evaluation of the network, in libtorch and in the CPU engine: `cargo bench -p fewstep-models --bench forward`.
+//!
+//! One thread. The contenders take turns in one run and the medians are compared, so that a busy machine slows all
+//! alike. The last columns say where the engine's time goes.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark"
+)]
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use fewstep_models::cpu::{CpuUNet, Section};
+use fewstep_models::{Fresh, Given, Params, Scope, UNet2d, UNet2dConfig, Weights, zoo};
+use tch::{Device, Kind, Tensor};
+
+fn built_in() -> (UNet2dConfig, Params) {
+    let builtin = &zoo::BUILTIN[0];
+    let config = UNet2dConfig::from_json(builtin.name, builtin.config).unwrap().0;
+    let weights =
+        RefCell::new(Weights::parse(builtin.name, builtin.weights, Device::Cpu, Kind::Float).unwrap());
+    let _ = UNet2d::new(&Scope::root(&weights), config.clone());
+    (config, weights.into_inner().finish().unwrap())
+}
+
+/// Attention on the lower two levels.
+fn with_attention() -> (UNet2dConfig, Params) {
+    let names = |list: [&str; 3]| list.map(String::from).to_vec();
+    let config = UNet2dConfig {
+        in_channels: 1,
+        out_channels: 1,
+        block_out_channels: vec![32, 64, 64],
+        layers_per_block: 1,
+        attention_head_dim: Some(32),
+        num_class_embeds: Some(11),
+        down_block_types: names(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
+        up_block_types: names(["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
+        ..UNet2dConfig::default()
+    };
+    let fresh = RefCell::new(Fresh::new(Device::Cpu));
+    let _ = UNet2d::new(&Scope::root(&fresh), config.clone());
+    (config, fresh.into_inner().into_params())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn compare(name: &str, config: &UNet2dConfig, params: &Params) {
+    let eager = |kind: Kind| {
+        let params: Params = params.iter().map(|(name, t)| (name.clone(), t.to_kind(kind))).collect();
+        let given = RefCell::new(Given(&params));
+        UNet2d::new(&Scope::root(&given), config.clone())
+    };
+    let (f32_net, bf16_net) = (eager(Kind::Float), eager(Kind::BFloat16));
+    let engine = CpuUNet::new(config, params).unwrap();
+    for b in [1i64, 16, 64] {
+        let x = Tensor::randn([b, config.in_channels, 28, 28], (Kind::Float, Device::Cpu));
+        let x16 = x.to_kind(Kind::BFloat16);
+        let t = Tensor::full([b], 0.5, (Kind::Float, Device::Cpu));
+        let class =
+            config.num_class_embeds.map(|n| Tensor::arange(b, (Kind::Int64, Device::Cpu)).remainder(n));
+        let class = class.as_ref();
+        let contenders: [&dyn Fn() -> Tensor; 3] = [
+            &|| f32_net.forward(&x, &t, class).unwrap(),
+            &|| bf16_net.forward(&x16, &t, class).unwrap(),
+            &|| engine.forward(&x, &t, class).unwrap(),
+        ];
+        let rounds = (160 / b).clamp(5, 25);
+        let mut times: [Vec<f64>; 3] = Default::default();
+        for round in 0..=rounds {
+            for (run, times) in contenders.iter().zip(&mut times) {
+                let clock = Instant::now();
+                let _ = run();
+                if round > 0 {
+                    times.push(clock.elapsed().as_secs_f64() * 1e3 / b as f64); // the first round warms up
+                } else {
+                    engine.spent();
+                }
+            }
+        }
+        let [f32_ms, bf16_ms, ours] = times.map(median);
+        let spent = engine.spent();
+        let total: f64 = spent.iter().map(|(_, d)| d.as_secs_f64()).sum();
+        print!("{name:<12}{b:>5}{f32_ms:>9.3}{bf16_ms:>9.3}{ours:>9.3}{:>8.2}", f32_ms / ours);
+        for (_, d) in &spent {
+            print!("{:>12.0}", 100.0 * d.as_secs_f64() / total);
+        }
+        println!();
+    }
+}
+
+fn main() {
+    tch::set_num_threads(1);
+    tch::manual_seed(0);
+    let _no_grad = tch::no_grad_guard();
+    print!("{:<12}{:>5}{:>9}{:>9}{:>9}{:>8}", "ms an image", "batch", "f32", "bf16", "engine", "f32/e.");
+    for s in Section::ALL {
+        print!("{:>12}", format!("{s:?}"));
+    }
+    println!(" (per cent of the engine)");
+    let (config, params) = built_in();
+    compare("fmnist-edm", &config, &params);
+    let (config, params) = with_attention();
+    compare("32-64-64", &config, &params);
+}
