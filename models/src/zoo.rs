@@ -32,7 +32,7 @@ macro_rules! builtin {
 }
 
 /// All of them; one line each.
-pub static BUILTIN: &[Builtin] = &[builtin!("fmnist-edm")];
+pub static BUILTIN: &[Builtin] = &[builtin!("fmnist-edm"), builtin!("fmnist-flow")];
 
 /// The built-in model called `name`.
 pub fn find(name: &str) -> Option<&'static Builtin> {
