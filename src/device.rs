@@ -99,7 +99,7 @@ fn open_cuda() -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// `--dtype`: what the network computes in. The state and all coefficients stay in f32 and f64.
+/// `--dtype`: what the weights are rounded to, and where libtorch runs the network, what it computes in. The state and all coefficients stay in f32 and f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dtype {
     /// 32-bit floats.

@@ -123,7 +123,7 @@ fn a_picture_can_be_the_start() {
         (line["nfe"].as_u64(), line["grid"].as_str()),
         (Some(8), Some("power-t:k=2, nodes 4 to 8 of 0 to 8"))
     );
-    refuses(&[&part[..], &["--strength", "0", "-o", &at("d")]].concat(), &["--strength 0", "above 0"]);
+    refuses(&[&part[..], &["--strength", "0", "-o", &at("d")]].concat(), &["--strength", "above 0"]);
     fs::write(at("no.png"), "no picture").unwrap();
     let bad = ["generate", "-m", &model, "--init-image", &at("no.png"), "-o", &at("d")];
     refuses(&bad, &["cannot read the picture", "no.png"]);
@@ -192,6 +192,7 @@ fn schedulers_of_diffusers_stand_beside_solvers() {
     assert!(compat.status.success() && compat.stdout == prefixed.stdout);
     refuses(&["plan", "--compat", "diffusers", "--solver", "euller"], &["`euller`", "euler"]);
     refuses(&["plan", "--solver", "diffusers/ddim", "--path", "edm"], &["ddim", "table"]);
+    refuses(&["plan", "--solver", "diffusers/ddim", "--path", "ddpm", "--t-min", "5"], &["its own grid"]);
 }
 
 #[test]

@@ -11,36 +11,19 @@
     reason = "a benchmark"
 )]
 
+#[path = "../tests/nets/mod.rs"]
+mod nets;
+
 use std::cell::RefCell;
 use std::time::Instant;
 
 use fewstep_models::cpu::{CpuUNet, Section};
-use fewstep_models::{Fresh, Given, Params, Scope, UNet2d, UNet2dConfig, Weights, zoo};
+use fewstep_models::{Fresh, Given, Params, Scope, UNet2d, UNet2dConfig};
 use tch::{Device, Kind, Tensor};
 
-fn built_in() -> (UNet2dConfig, Params) {
-    let builtin = &zoo::BUILTIN[0];
-    let config = UNet2dConfig::from_json(builtin.name, builtin.config).unwrap().0;
-    let weights =
-        RefCell::new(Weights::parse(builtin.name, builtin.weights, Device::Cpu, Kind::Float).unwrap());
-    let _ = UNet2d::new(&Scope::root(&weights), config.clone());
-    (config, weights.into_inner().finish().unwrap())
-}
-
-/// Attention on the lower two levels.
+/// The same with random weights: their values cost nothing.
 fn with_attention() -> (UNet2dConfig, Params) {
-    let names = |list: [&str; 3]| list.map(String::from).to_vec();
-    let config = UNet2dConfig {
-        in_channels: 1,
-        out_channels: 1,
-        block_out_channels: vec![32, 64, 64],
-        layers_per_block: 1,
-        attention_head_dim: Some(32),
-        num_class_embeds: Some(11),
-        down_block_types: names(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
-        up_block_types: names(["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
-        ..UNet2dConfig::default()
-    };
+    let config = nets::with_attention();
     let fresh = RefCell::new(Fresh::new(Device::Cpu));
     let _ = UNet2d::new(&Scope::root(&fresh), config.clone());
     (config, fresh.into_inner().into_params())
@@ -104,7 +87,7 @@ fn main() {
         print!("{:>12}", format!("{s:?}"));
     }
     println!(" (per cent of the engine)");
-    let (config, params) = built_in();
+    let (config, params) = nets::built_in();
     compare("fmnist-edm", &config, &params);
     let (config, params) = with_attention();
     compare("32-64-64", &config, &params);

@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
+mod nets;
+
 use std::cell::RefCell;
 
 use fewstep_models::cpu::CpuUNet;
-use fewstep_models::{
-    Denoiser, Fresh, ModelFolder, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig, Weights, zoo,
-};
+use fewstep_models::{Denoiser, Fresh, Given, ModelFolder, NetDenoiser, Params, Scope, UNet2d, UNet2dConfig};
 use fewstep_samplers::Pred;
 use tch::{Device, Kind, Tensor};
 
@@ -21,12 +21,10 @@ struct Case {
 
 impl Case {
     fn built_in() -> Self {
-        let builtin = &zoo::BUILTIN[0];
-        let config = UNet2dConfig::from_json(builtin.name, builtin.config).unwrap().0;
-        let weights =
-            RefCell::new(Weights::parse(builtin.name, builtin.weights, Device::Cpu, Kind::Float).unwrap());
-        let net = UNet2d::new(&Scope::root(&weights), config.clone());
-        Self { name: builtin.name, config, net, params: weights.into_inner().finish().unwrap(), edge: 28 }
+        let (config, params) = nets::built_in();
+        let given = RefCell::new(Given(&params));
+        let net = UNet2d::new(&Scope::root(&given), config.clone());
+        Self { name: "built-in", config, net, params, edge: 28 }
     }
 
     fn random(name: &'static str, config: UNet2dConfig, edge: i64) -> Self {
@@ -56,21 +54,6 @@ impl Case {
     }
 }
 
-fn bench_net() -> UNet2dConfig {
-    let names = |list: [&str; 3]| list.map(String::from).to_vec();
-    UNet2dConfig {
-        in_channels: 1,
-        out_channels: 1,
-        block_out_channels: vec![32, 64, 64],
-        layers_per_block: 1,
-        attention_head_dim: Some(32),
-        num_class_embeds: Some(11),
-        down_block_types: names(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
-        up_block_types: names(["AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
-        ..UNet2dConfig::default()
-    }
-}
-
 /// Nothing is a multiple of sixteen, and every option differs from its default.
 fn odd_net(time: &str) -> UNet2dConfig {
     UNet2dConfig {
@@ -84,7 +67,7 @@ fn odd_net(time: &str) -> UNet2dConfig {
         center_input_sample: true,
         mid_block_scale_factor: 1.4,
         resnet_time_scale_shift: time.into(),
-        ..bench_net()
+        ..nets::with_attention()
     }
 }
 
@@ -93,7 +76,7 @@ fn cases() -> Vec<Case> {
     tch::manual_seed(0);
     vec![
         Case::built_in(),
-        Case::random("32-64-64", bench_net(), 28),
+        Case::random("32-64-64", nets::with_attention(), 28),
         Case::random("odd channels", odd_net("default"), 20),
         Case::random("odd channels, scale and shift", odd_net("scale_shift"), 36),
     ]

@@ -48,9 +48,9 @@ impl Params {
     /// # Errors
     /// [`Error::BadParam`] when one of them is no whole number.
     pub fn counts(&mut self, key: &'static str) -> Result<Vec<usize>> {
-        let Some(text) = self.take(key) else { return Ok(Vec::new()) };
-        let parsed: std::result::Result<_, _> = text.split('+').map(|piece| piece.trim().parse()).collect();
-        parsed.map_err(|_| self.bad(key, text, "whole numbers with `+` between them".to_owned()))
+        self.parsed(key, Vec::new(), "whole numbers with `+` between them", |text| {
+            text.split('+').map(|piece| piece.trim().parse().ok()).collect()
+        })
     }
 
     /// Reads a real parameter, `default` when absent.

@@ -6,7 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::images::{ends, largest_difference, mixture, run, starts};
-use common::{close, grid_to, run_ode};
+use common::{Point, close, grid_to, run_ode};
 use fewstep_samplers::dynamic::{Round, Tally, Vectors, dynamic_solver};
 use fewstep_samplers::exact::{Mixture, gaussian_gain};
 use fewstep_samplers::interpreter::Model;
@@ -179,22 +179,6 @@ fn steps_depend_on_noise_levels_alone() {
             let off = largest_difference(&[got], std::slice::from_ref(&want));
             assert!(off < 1e-9, "{spec} on {path}: {off:e}");
         }
-    }
-}
-
-/// Data that is always the same number, for which every step is exact.
-struct Point(f64);
-
-impl Model for Point {
-    fn predict(&self, x: &[f64], node: &Node, pred: Pred) -> Vec<f64> {
-        let eps = |x: &f64| (x - node.alpha * self.0) / node.sigma;
-        x.iter()
-            .map(|x| match pred {
-                Pred::X0 => self.0,
-                Pred::Eps => eps(x),
-                Pred::Flow => eps(x) - self.0,
-            })
-            .collect()
     }
 }
 

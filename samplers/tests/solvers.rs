@@ -1,31 +1,10 @@
-//! Solvers: identities, budgets, edge cases, and random combinations of everything.
+//! Solvers: identities, budgets, edge cases.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
-use std::collections::BTreeSet;
-
-use common::{close, gain, grid, plan, spread};
-use fewstep_samplers::exact::Mixture;
-use fewstep_samplers::interpreter::{self, Model};
-use fewstep_samplers::{End, Error, Grid, GridRule, Node, Op, Path, Plan, Pred, Slot, registry, solver};
-use proptest::prelude::*;
-
-/// Data that is always the same number: `x0` and `eps` are constant along a trajectory, and every solver is exact.
-struct Point(f64);
-
-impl Model for Point {
-    fn predict(&self, x: &[f64], node: &Node, pred: Pred) -> Vec<f64> {
-        let eps = |x: &f64| (x - node.alpha * self.0) / node.sigma;
-        x.iter()
-            .map(|x| match pred {
-                Pred::X0 => self.0,
-                Pred::Eps => eps(x),
-                Pred::Flow => eps(x) - self.0,
-            })
-            .collect()
-    }
-}
+use common::{Point, close, gain, grid, plan, spread};
+use fewstep_samplers::{End, Error, Grid, GridRule, Node, Op, Path, Plan, registry, solver};
 
 /// Grids of every kind: all paths, their usual rules, both ends.
 fn grids(steps: usize) -> Vec<Grid> {
@@ -247,89 +226,4 @@ fn bad_solvers_say_what_would_do() {
         assert!(text.contains("give none, or ranges like 3x2@0.14-0.3 joined by +"), "{text}");
     }
     assert!(solver("restart:segments=3x2@1e-3-2e-1").is_ok());
-}
-
-fn any_solver() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = registry().iter().map(|e| e.name).collect();
-    prop_oneof![
-        4 => prop::sample::select(names).prop_map(str::to_owned),
-        1 => (0.0..=1.0f64).prop_map(|eta| format!("ddim:eta={eta}")),
-        1 => (0.0..80.0f64, 0.0..1.0f64).prop_map(|(c, m)| format!("heun:s_churn={c}:s_min={m}")),
-        1 => prop::sample::select(vec!["midpoint", "heun"])
-            .prop_map(|t| format!("dpmpp-2m:type={t}:lower_order_final=false")),
-        1 => prop::sample::select(registry().iter().map(|e| format!("{}:afs=true", e.name)).collect::<Vec<_>>()),
-        1 => (prop::sample::select(vec!["euler-a", "dpmpp-2s-a", "dpmpp-sde"]), 0.0..=1.0f64, 0.0..2.0f64)
-            .prop_map(|(name, eta, s)| format!("{name}:eta={eta}:s_noise={s}")),
-        1 => "[1-3]{1,6}".prop_map(|tail| format!("dpm-fast:tail={tail}")),
-        1 => (0.0..=1.0f64).prop_map(|gamma| format!("consistency:gamma={gamma}")),
-        2 => prop::sample::select(vec![
-            "lms:order=2",
-            "exp-ab:pred=x0",
-            "exp-ab:order=3:pred=flow:in=rho",
-            "exp-ab:order=3:pred=flow:in=share",
-            "ipndm:order=3",
-            "pndm:warm_up=plms",
-            "dpm-3m:type=exact:lower_order_final=false",
-            "unipc:order=3:variant=bh1:lower_order_final=false",
-            "unipc:order=3:pred=eps:corrector_from=2",
-            "sde-dpmpp-3m:tau=0.5:type=exact",
-            "sa-solver:predictor=3:corrector=4:mode=pece:s_min=0.05:s_max=50",
-            "sa-solver:corrector=0:slope=exact:tau=2:lower_order_final=false",
-        ])
-        .prop_map(str::to_owned),
-    ]
-}
-
-fn any_rule() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = GridRule::NAMES.iter().map(|(name, _)| *name).collect();
-    prop_oneof![
-        prop::sample::select(names).prop_map(str::to_owned),
-        (0.2..6.0f64).prop_map(|k| format!("power-t:k={k}")),
-        (0.5..12.0f64).prop_map(|rho| format!("karras:rho={rho}")),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
-    fn any_combination_gives_a_finite_plan_or_a_clear_error(
-        spec in any_solver(),
-        rule in any_rule(),
-        path in prop::sample::select(Path::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
-        steps in 1usize..=20,
-        end in prop::sample::select(vec![None, Some(End::TMin), Some(End::Zero)]),
-        limits in prop::option::of((0.55..1.0f64, 0.0..0.5f64)),
-    ) {
-        let path: Path = path.parse().unwrap();
-        let (lo, hi) = path.range();
-        let at = |u: f64| lo + u * (hi - lo);
-        let (t_max, t_min) = limits.map_or((None, None), |(a, b)| (Some(at(a)), Some(at(b))));
-        let grid = rule.parse::<GridRule>().unwrap().grid(&path, steps, t_max, t_min, end);
-        let grid = match grid {
-            Ok(grid) => grid,
-            Err(e) => {
-                // Every message names its remedy after a semicolon.
-                prop_assert!(e.to_string().contains("; "), "{}", e);
-                return Ok(());
-            }
-        };
-        let solver = solver(&spec).unwrap();
-        let plan = match solver.plan(&grid) {
-            Err(e @ Error::Unsuited { .. }) => {
-                let may = spec.starts_with("restart") || spec.ends_with("afs=true");
-                prop_assert!(may && e.to_string().contains("; "), "{}", e);
-                return Ok(());
-            }
-            other => other.unwrap(),
-        };
-        prop_assert_eq!(plan.steps, steps);
-        prop_assert_eq!(plan.nfe(), solver.evals(steps, grid.to_zero()));
-        let read: BTreeSet<Slot> = plan.ops.iter().flat_map(Op::reads).collect();
-        prop_assert_eq!(read.len(), plan.slots(), "a slot is written in vain");
-        prop_assert_eq!(&Plan::from_json(&plan.to_json()).unwrap(), &plan);
-        let data = Mixture::gaussian(0.5).unwrap();
-        let out = interpreter::run(&plan, &data, vec![plan.init_scale()], |_| vec![0.3], |_, _, _| {}).unwrap();
-        prop_assert!(out[0].is_finite(), "{} gave {}", plan, out[0]);
-    }
 }

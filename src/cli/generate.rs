@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds};
+use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds, parse_strength};
 use super::solver::AnySolver;
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
@@ -56,6 +56,7 @@ pub(super) struct Args {
     #[arg(
         long,
         default_value_t = 0.6,
+        value_parser = parse_strength,
         requires = "init_image",
         conflicts_with = "plan",
         help_heading = "Sampling"

@@ -19,7 +19,7 @@ pub(super) struct ModelArgs {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t = DeviceChoice::Auto, help_heading = "System")]
     pub device: DeviceChoice,
-    /// What the network computes in
+    /// What the network's weights are rounded to; on a GPU and in libtorch, also what it computes in
     #[arg(long, value_enum, default_value = "f32", help_heading = "System")]
     pub dtype: Dtype,
     /// Batches to run side by side on a CPU [default: one a core]
@@ -93,6 +93,12 @@ fn parse_end(text: &str) -> Result<End, String> {
     }
 }
 
+/// A share of the steps.
+pub(super) fn parse_strength(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|v| *v > 0.0 && *v <= 1.0);
+    value.ok_or_else(|| "give a number above 0 and at most 1".to_owned())
+}
+
 /// How much to spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Budget {
@@ -107,9 +113,14 @@ impl GridArgs {
     pub(super) fn path(&self, default: &Path) -> Path {
         self.path.clone().unwrap_or_else(|| match default {
             // Schedulers of diffusers know this path as a table.
-            Path::VpLinear { .. } if self.compat.is_some() => Path::ddpm(),
-            _ => default.clone(),
+            path if self.compat.is_some() && *path == Path::vp_linear() => Path::ddpm(),
+            path => path.clone(),
         })
+    }
+
+    /// Whether anything is said of where the steps stand.
+    pub(super) fn places_steps(&self) -> bool {
+        self.grid.is_some() || self.t_max.is_some() || self.t_min.is_some() || self.end.is_some()
     }
 
     fn rule(&self, path: &Path) -> GridRule {
@@ -143,19 +154,14 @@ impl GridArgs {
         let kept = solver
             .steps_for_nfe(nfe, to_zero)
             .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
-        let all = ((kept as f64 / checked(strength)?).round() as usize).max(kept);
+        let all = ((kept as f64 / strength).round() as usize).max(kept);
         Ok(solver.plan(&self.grid(path, all)?.from_step(all - kept)?)?)
     }
 
     /// The last part of a grid of `steps` steps: `strength` is the share of them to keep.
     pub(super) fn steps(&self, path: &Path, steps: usize, strength: f64) -> Result<Grid> {
-        Ok(self.grid(path, steps)?.for_strength(checked(strength)?)?)
+        Ok(self.grid(path, steps)?.for_strength(strength)?)
     }
-}
-
-fn checked(strength: f64) -> Result<f64> {
-    ensure!(strength > 0.0 && strength <= 1.0, "--strength {strength} must be above 0 and at most 1");
-    Ok(strength)
 }
 
 /// A comma list of one kind of value.

@@ -69,7 +69,7 @@ impl Row {
     }
 
     fn noise(&self) -> &'static str {
-        if self.entry.deterministic { "none" } else { "every step" }
+        if self.entry.deterministic { "none" } else { "drawn" }
     }
 
     fn json(&self) -> Value {

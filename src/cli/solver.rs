@@ -55,7 +55,11 @@ impl AnySolver {
                     "`{}` starts from pure noise only; leave --init-image out",
                     self.name()
                 );
-                ensure!(grid.grid.is_none(), "`{}` brings its own grid; leave --grid out", self.name());
+                ensure!(
+                    !grid.places_steps(),
+                    "`{}` brings its own grid; leave --grid, --t-max, --t-min and --end out",
+                    self.name()
+                );
                 diffusers_plan(scheduler, path, budget)
             }
             Self::Dynamic(_) => {

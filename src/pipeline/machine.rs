@@ -74,7 +74,8 @@ impl Machine for Tensors<'_> {
         let Some(first) = batch.first() else { return Ok(vec![]) };
         let pred: Pred = first.pred;
         if batch.iter().any(|query| query.pred != pred) {
-            // No solver mixes predictions; if one ever does, each kind gets a call of its own.
+            // From pure noise the adaptive solvers ask for velocities; an image that has to repeat that step does so while
+            // others are on. Rare enough for a call each.
             return batch.iter().map(|query| Ok(self.eval(&[Query { ..*query }])?.remove(0))).collect();
         }
         let x = Tensor::stack(&batch.iter().map(|query| query.x.shallow_clone()).collect::<Vec<_>>(), 0);

@@ -1,11 +1,11 @@
 //! Self-attention over the pixels of a map.
 
-use super::build::Map;
 use super::kernels::buffer::Buffer;
 use super::kernels::gemm::{Finish, LANES, Packed, gemm};
 use super::kernels::norm;
 use super::layers::{Dense, Norm, Places, Weights};
 use super::run::{Chunk, Slots};
+use super::step::Map;
 
 /// Queries, keys and values as one product; every head's channels begin a block.
 #[derive(Debug)]

@@ -1,103 +1,14 @@
 //! From configuration and weights to a list of steps over numbered buffers.
 
 use super::attention::Attention;
-use super::kernels::gemm::LANES;
 use super::layers::{Conv, Dense, Norm, Places, Weights};
+use super::step::{Add, ConvStep, Map, Step, Time};
 use super::time::{Projections, TimeNet};
 use crate::params::Params;
 use crate::unet2d::UNet2dConfig;
 
 /// Above this many weights the Winograd form (four times as much memory) no longer pays.
 const MOST_WEIGHTS: usize = 24_000_000;
-
-/// A feature map: its buffer, its channels, and how often it was halved.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Map {
-    pub(super) slot: usize,
-    pub(super) channels: usize,
-    pub(super) level: usize,
-}
-
-impl Map {
-    pub(super) fn blocks(self) -> usize {
-        self.channels.div_ceil(LANES)
-    }
-}
-
-/// Where the time enters: places in [`TimeNet`]'s output.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Time {
-    /// Added to each channel before the second norm.
-    Add(usize),
-    /// Factor less one, and shift, after the norm.
-    ScaleShift(usize),
-}
-
-/// What is added to the output of a convolution.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Add {
-    Nothing,
-    /// A map of the same shape.
-    Map(Map),
-    /// What the output's buffer holds.
-    Itself,
-}
-
-/// A 3x3 convolution with all that goes before and after it.
-#[derive(Debug)]
-pub(super) struct ConvStep {
-    /// Side by side.
-    pub(super) from: Vec<Map>,
-    pub(super) norm: Option<Norm>,
-    /// Doubles height and width first.
-    pub(super) up: bool,
-    pub(super) conv: Conv,
-    pub(super) time: Option<Time>,
-    pub(super) add: Add,
-    pub(super) scale: f32,
-    pub(super) to: Map,
-}
-
-/// One step of the network.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// The first convolution, from the caller's image.
-    First {
-        dense: Dense,
-        to: Map,
-    },
-    Conv(Box<ConvStep>),
-    /// A convolution of stride 2.
-    Down {
-        from: Map,
-        dense: Dense,
-        padding: usize,
-        to: Map,
-    },
-    /// A 1x1 convolution of maps side by side, each with its part of the matrix; the first carries the bias.
-    Point {
-        parts: Vec<(Map, Dense)>,
-        to: Map,
-    },
-    Attention {
-        from: Map,
-        attention: Box<Attention>,
-        to: Map,
-    },
-}
-
-impl Step {
-    /// The map that the step writes.
-    pub(super) fn to(&self) -> Map {
-        match self {
-            Self::First { to, .. }
-            | Self::Down { to, .. }
-            | Self::Point { to, .. }
-            | Self::Attention { to, .. } => *to,
-            Self::Conv(conv) => conv.to,
-        }
-    }
-}
 
 /// A whole network, ready to run.
 #[derive(Debug)]
@@ -210,13 +121,12 @@ impl Builder<'_> {
             if i + 1 < levels {
                 let conv = format!("{name}.upsamplers.0.conv");
                 let to = Map { level: h.level - 1, ..h };
-                h =
-                    self.conv(&conv, &[h], None, Time::Add(0), to, ConvKind { up: true, ..ConvKind::PLAIN })?;
+                h = self.conv(&conv, &[h], None, to, ConvKind { up: true, ..ConvKind::PLAIN })?;
             }
         }
         let norm = self.norm("conv_norm_out", &Places::new(&[h.channels]), true)?;
         let to = Map { channels: cfg.out_channels as usize, ..h };
-        self.conv("conv_out", &[h], Some(norm), Time::Add(0), to, ConvKind::PLAIN)
+        self.conv("conv_out", &[h], Some(norm), to, ConvKind::PLAIN)
     }
 
     fn first(&mut self, width: usize) -> Built<Map> {
@@ -296,8 +206,8 @@ impl Builder<'_> {
 
         let norm1 = self.norm(&format!("{name}.norm1"), &places, true)?;
         let mid = self.map(to, from[0].level);
-        let first = ConvKind { time: !scale_shift, ..ConvKind::PLAIN };
-        self.conv_to(&format!("{name}.conv1"), from, Some(norm1), time, mid, first)?;
+        let first = ConvKind { time: (!scale_shift).then_some(time), ..ConvKind::PLAIN };
+        self.conv_to(&format!("{name}.conv1"), from, Some(norm1), mid, first)?;
         let out = self.map(to, from[0].level);
         let add = if parts.iter().sum::<usize>() == to && from.len() == 1 {
             Add::Map(from[0])
@@ -306,8 +216,13 @@ impl Builder<'_> {
             Add::Itself
         };
         let norm2 = self.norm(&format!("{name}.norm2"), &outs, true)?;
-        let second = ConvKind { time: scale_shift, add, scale: (1.0 / divisor) as f32, ..ConvKind::PLAIN };
-        self.conv_to(&format!("{name}.conv2"), &[mid], Some(norm2), time, out, second)?;
+        let second = ConvKind {
+            time: scale_shift.then_some(time),
+            add,
+            scale: (1.0 / divisor) as f32,
+            ..ConvKind::PLAIN
+        };
+        self.conv_to(&format!("{name}.conv2"), &[mid], Some(norm2), out, second)?;
         self.drop(mid);
         Ok(out)
     }
@@ -345,32 +260,16 @@ impl Builder<'_> {
     }
 
     /// A convolution to a new map in place of `from`, which is needed no more.
-    fn conv(
-        &mut self,
-        name: &str,
-        from: &[Map],
-        norm: Option<Norm>,
-        time: Time,
-        to: Map,
-        how: ConvKind,
-    ) -> Built<Map> {
+    fn conv(&mut self, name: &str, from: &[Map], norm: Option<Norm>, to: Map, how: ConvKind) -> Built<Map> {
         let to = self.map(to.channels, to.level);
-        self.conv_to(name, from, norm, time, to, how)?;
+        self.conv_to(name, from, norm, to, how)?;
         for &map in from {
             self.drop(map);
         }
         Ok(to)
     }
 
-    fn conv_to(
-        &mut self,
-        name: &str,
-        from: &[Map],
-        norm: Option<Norm>,
-        time: Time,
-        to: Map,
-        how: ConvKind,
-    ) -> Built<()> {
+    fn conv_to(&mut self, name: &str, from: &[Map], norm: Option<Norm>, to: Map, how: ConvKind) -> Built<()> {
         let parts: Vec<usize> = from.iter().map(|m| m.channels).collect();
         let conv = Conv::new(&self.weights, name, &Places::new(&parts), to.channels)?;
         self.steps.push(Step::Conv(Box::new(ConvStep {
@@ -378,7 +277,7 @@ impl Builder<'_> {
             norm,
             up: how.up,
             conv,
-            time: how.time.then_some(time),
+            time: how.time,
             add: how.add,
             scale: how.scale,
             to,
@@ -390,11 +289,11 @@ impl Builder<'_> {
 #[derive(Clone, Copy)]
 struct ConvKind {
     up: bool,
-    time: bool,
+    time: Option<Time>,
     add: Add,
     scale: f32,
 }
 
 impl ConvKind {
-    const PLAIN: Self = Self { up: false, time: false, add: Add::Nothing, scale: 1.0 };
+    const PLAIN: Self = Self { up: false, time: None, add: Add::Nothing, scale: 1.0 };
 }

@@ -1,11 +1,11 @@
 //! A 3x3 convolution over a chunk of images: norm, activation, padding, transform, 36 products, and back.
 
-use super::build::{Add, ConvStep, Time};
 use super::kernels::buffer::Buffer;
 use super::kernels::gemm::{Finish, LANES, gemm};
 use super::kernels::{norm, winograd};
 use super::run::{Chunk, Slots};
 use super::sections::{Clock, Section};
+use super::step::{Add, ConvStep, Time};
 
 /// Values that the transformed input and output of a block of tiles may take together: they stay in the L2 cache.
 const BUDGET: usize = 160_000;

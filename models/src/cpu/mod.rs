@@ -17,6 +17,7 @@ mod kernels;
 mod layers;
 mod run;
 mod sections;
+mod step;
 mod time;
 
 use std::cell::RefCell;

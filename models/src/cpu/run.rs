@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::attention;
-use super::build::{Map, Net, Step};
+use super::build::Net;
 use super::conv;
 use super::kernels::buffer::Buffer;
 use super::kernels::gemm::{Finish, LANES, gemm};
 use super::layers::Dense;
 use super::sections::{Clock, Section};
+use super::step::{Map, Step};
 
 /// Images that go through a step together: enough that the coarsest level's weights are read seldom.
 const CHUNK: usize = 16;

@@ -5,7 +5,7 @@ pub(crate) mod images;
 
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
-use fewstep_samplers::{End, Grid, GridRule, Node, NoiseKey, Op, Path, Plan, solver};
+use fewstep_samplers::{End, Grid, GridRule, Node, NoiseKey, Op, Path, Plan, Pred, solver};
 
 /// Fails unless `got` is within `rel` of `want`, relative to `want`.
 #[track_caller]
@@ -117,4 +117,20 @@ pub(crate) fn combinations(plan: &Plan) -> Vec<Vec<f64>> {
             _ => None,
         })
         .collect()
+}
+
+/// Data that is always the same number: `x0` and `eps` are constant along a trajectory, and every solver is exact.
+pub(crate) struct Point(pub(crate) f64);
+
+impl Model for Point {
+    fn predict(&self, x: &[f64], node: &Node, pred: Pred) -> Vec<f64> {
+        let eps = |x: &f64| (x - node.alpha * self.0) / node.sigma;
+        x.iter()
+            .map(|x| match pred {
+                Pred::X0 => self.0,
+                Pred::Eps => eps(x),
+                Pred::Flow => eps(x) - self.0,
+            })
+            .collect()
+    }
 }
