@@ -1,6 +1,7 @@
 //! Statistics of feature vectors, in f64: moments that stream and merge, and the Fréchet distance between them.
 
 mod frechet;
+mod linalg;
 mod moments;
 mod saved;
 mod shards;

@@ -5,9 +5,11 @@
 mod common;
 mod corrupt;
 mod data;
+mod exact;
 mod feature;
 mod frechet;
 mod metrics;
 mod moments;
+mod pairs;
 mod report;
 mod speed;
