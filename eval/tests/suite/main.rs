@@ -5,11 +5,13 @@
 mod common;
 mod corrupt;
 mod data;
+mod distribution;
 mod exact;
 mod feature;
 mod frechet;
 mod metrics;
 mod moments;
 mod pairs;
+mod parity;
 mod report;
 mod speed;
