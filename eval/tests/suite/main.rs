@@ -13,5 +13,6 @@ mod metrics;
 mod moments;
 mod pairs;
 mod parity;
+mod pca;
 mod report;
 mod speed;
