@@ -1,12 +1,15 @@
 //! Feature networks: images in, features out, always in one fixed batch shape.
 
+mod batches;
 mod builtin;
 mod classifier;
 mod params;
+mod pca;
 
-pub use builtin::fmnist_cnn;
+pub use builtin::{fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
 pub use classifier::{Arch, COLOUR, Classifier, GREY, Output};
 pub use params::Params;
+pub use pca::{Pca, PcaSpace};
 
 use crate::Result;
 use tch::Tensor;

@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 pub struct Params(BTreeMap<String, Tensor>);
 
 /// Name and shape of one weight that a network needs.
-pub(crate) type Spec = (&'static str, &'static [i64]);
+pub(crate) type Spec<'a> = (&'a str, &'a [i64]);
 
 impl Params {
     /// Wraps tensors that the caller has made to fit `specs`.
@@ -55,7 +55,7 @@ impl Params {
     /// # Errors
     /// [`Error::Weights`] lists missing and unexpected names, wrong shapes, wrong types and values that are not
     /// finite, all at once.
-    pub(crate) fn from_safetensors(network: &str, bytes: &[u8], specs: &[Spec]) -> Result<Self> {
+    pub(crate) fn from_safetensors(network: &str, bytes: &[u8], specs: &[Spec<'_>]) -> Result<Self> {
         let refuse = |problems| Error::Weights { network: network.to_owned(), problems };
         let file = SafeTensors::deserialize(bytes)
             .map_err(|e| refuse(vec![format!("not a whole safetensors file ({e})")]))?;

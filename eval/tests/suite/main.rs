@@ -5,9 +5,14 @@
 mod common;
 mod corrupt;
 mod data;
+mod distribution;
+mod exact;
 mod feature;
 mod frechet;
 mod metrics;
 mod moments;
+mod pairs;
+mod parity;
+mod pca;
 mod report;
 mod speed;
