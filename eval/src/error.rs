@@ -43,6 +43,31 @@ pub enum Error {
         got: String,
     },
 
+    /// A picture could not be read.
+    #[error("cannot use the picture `{file}`: {problem}")]
+    Picture {
+        /// The file, with its place in an archive or array.
+        file: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// A folder, archive or array is no source of pictures.
+    #[error("cannot take pictures from `{}`: {problem}", path.display())]
+    Source {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// An `.npy` or `.npz` file does not follow its format, or does not hold what was asked for.
+    #[error("cannot use `{file}`: {problem}")]
+    Npy {
+        /// The file, and the array in it.
+        file: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+
     // --- networks and tensors ---
     /// Weights do not fit the network; every mismatch is listed.
     #[error("these are not the weights of `{network}`: {}; use the file that its own training wrote", problems.join("; "))]

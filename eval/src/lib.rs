@@ -33,8 +33,10 @@ mod error;
 pub mod feature;
 mod hash;
 pub mod metrics;
+pub mod npy;
 pub mod report;
 mod rng;
+pub mod source;
 pub mod stats;
 mod tensors;
 

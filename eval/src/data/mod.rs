@@ -5,3 +5,5 @@ mod idx;
 
 pub use fashion_mnist::{CLASS_NAMES, FashionMnist, Split};
 pub use idx::{IdxArray, MAX_BYTES, parse_idx, read_idx};
+
+pub(crate) use idx::IdxReader;
