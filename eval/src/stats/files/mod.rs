@@ -15,7 +15,7 @@ mod rows;
 mod write;
 
 pub use read::{Layout, StatisticsFile};
-pub use rows::FeatureRows;
+pub use rows::StoredRows;
 pub use write::write_npz;
 
 use super::Moments;

@@ -1,6 +1,6 @@
 //! Reading `mu` and `sigma`.
 
-use super::{About, FeatureRows, Stored, UNKNOWN_N};
+use super::{About, StoredRows, Stored, UNKNOWN_N};
 use crate::npy::{Npz, SharedFile};
 use crate::stats::{Moments, ShardedMoments};
 use crate::{Error, Result};
@@ -68,10 +68,10 @@ impl StatisticsFile {
     ///
     /// # Errors
     /// [`Error::Npy`] when their array is bad.
-    pub fn rows(&self) -> Result<Option<FeatureRows>> {
+    pub fn rows(&self) -> Result<Option<StoredRows>> {
         match self.layout {
             Layout::Moments => Ok(None),
-            Layout::Rows(name) => FeatureRows::open(&self.path, name).map(Some),
+            Layout::Rows(name) => StoredRows::open(&self.path, name).map(Some),
         }
     }
 
@@ -95,7 +95,7 @@ impl StatisticsFile {
     }
 }
 
-fn moments_of(rows: &FeatureRows) -> Result<Moments> {
+fn moments_of(rows: &StoredRows) -> Result<Moments> {
     let mut moments = ShardedMoments::new(rows.dim());
     rows.each(1000, &mut |first, chunk| moments.push_rows(chunk, first))?;
     moments.moments()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// An array `[n, d]` of features in an `.npz` file.
 #[derive(Debug, Clone)]
-pub struct FeatureRows {
+pub struct StoredRows {
     path: PathBuf,
     name: &'static str,
     n: u64,
@@ -18,7 +18,7 @@ pub struct FeatureRows {
 /// Longest feature vector.
 const MAX_DIM: u64 = 1 << 20;
 
-impl FeatureRows {
+impl StoredRows {
     pub(super) fn open(path: &Path, name: &'static str) -> Result<Self> {
         let mut npz = Npz::open(path)?;
         let header = npz.entry(name)?.header;
