@@ -33,6 +33,7 @@ mod error;
 pub mod feature;
 mod hash;
 pub mod metrics;
+pub mod pickle;
 pub mod report;
 mod rng;
 pub mod stats;
