@@ -77,6 +77,19 @@ pub enum Error {
         /// One entry a mismatch.
         problems: Vec<String>,
     },
+    /// A file of weights was refused; every reason is listed.
+    #[error(
+        "`{file}` does not hold the weights of `{network}`: {}; use the file as it was published",
+        few(problems)
+    )]
+    Checkpoint {
+        /// The file.
+        file: String,
+        /// Network that was asked to load it.
+        network: &'static str,
+        /// One entry a reason.
+        problems: Vec<String>,
+    },
     /// A tensor or a buffer has the wrong kind or shape.
     #[error("{what} must be {expected}, got {got}")]
     Shape {
@@ -156,6 +169,14 @@ pub enum Error {
         /// Why not.
         problem: String,
     },
+}
+
+/// The first of many problems, and how many more there are.
+fn few(problems: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = problems.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    let more = problems.len().saturating_sub(SHOWN);
+    if more == 0 { shown } else { format!("{shown}; and {more} more") }
 }
 
 /// libtorch appends its C++ stack to every message; only the first line is for people.

@@ -34,6 +34,7 @@ pub mod feature;
 mod hash;
 pub mod metrics;
 pub mod npy;
+pub mod pickle;
 pub mod report;
 mod rng;
 pub mod source;

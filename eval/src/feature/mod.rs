@@ -2,7 +2,9 @@
 
 mod builtin;
 mod classifier;
+pub mod inception;
 mod params;
+mod strict;
 
 pub use builtin::fmnist_cnn;
 pub use classifier::{Classifier, Output};
