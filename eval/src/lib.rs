@@ -1,9 +1,11 @@
 //! Measuring generated images: data sets, feature networks, metrics and reports.
 //!
 //! ```text
-//! 8-bit images ──► FeatureNet ──► ShardedMoments ──► Reference::distance ──► FdReport ─┐
-//!      │               └─ logits ──► ConditionalAccuracy ────────────────────────────┼─► Report ─► json, table,
-//!      └── teacher's images of the same seeds ──► PairedRmse ──────────────────────────┘           svg, html
+//! 8-bit images ─► FeatureNet ─► ShardedMoments ─► Reference::distance ─► FdReport ────────────┐
+//!      │              ├─ FeatureRows ─► kid, manifold, fd_infinity, memorisation ─────────────┤
+//!      │              └─ logits ─► ConditionalAccuracy, inception_score ──────────────────────┤
+//!      ├─ Colour ─────────────────────────────────────────────────────────────────────────────┼─► Report
+//!      └─ teacher's images of the same seeds ─► PairedRmse, PairedSimilarity, PairedFeatures ─┘
 //! ```
 //!
 //! This crate knows no sampler and no diffusion model. It reads data files and nothing else, prints nothing and
@@ -35,6 +37,7 @@ mod hash;
 pub mod metrics;
 pub mod npy;
 pub mod pickle;
+mod mt19937;
 pub mod report;
 mod rng;
 pub mod source;

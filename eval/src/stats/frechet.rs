@@ -1,14 +1,14 @@
 //! Fréchet distance between Gaussians (Dowson & Landau, 1982, eq. 4; for images Heusel et al., arXiv 1706.08500,
 //! eq. 6): `|mu1 - mu2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2))`.
 //!
-//! With `S1 = A A^T` and `S2 = B B^T` the last trace is the sum of the singular values of `A^T B`, i.e. of the square
-//! roots of the eigenvalues of the symmetric `A^T S2 A`. Singular values are the better way to the same number:
-//! rounding enters them as eps, but the root of an eigenvalue as sqrt(eps), which is what pushes other
-//! implementations to add a multiple of the identity. Nothing is added to a covariance here.
+//! With `S1 = A A^T` and `S2 = B B^T` the last trace is the sum of the singular values of `A^T B`
+//! ([`super::linalg`] finds the factors and the sum). Nothing is added to a covariance: a multiple of the identity,
+//! which other implementations add when their matrix root fails, moves the value.
 
+use super::linalg::{eigenvalues, factorise, nuclear_norm, relative_floor, trace};
 use super::moments::{Moments, enough, same_dim};
 use crate::{Error, Result, tensors};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// A distance and what it is made of. All values in squared feature units.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +50,7 @@ impl Reference {
     pub fn new(moments: &Moments) -> Result<Self> {
         enough("a Fréchet distance", moments.n())?;
         let covariance = covariance(moments)?;
-        let (values, _) = covariance.f_linalg_eigh("L")?;
-        let spectrum: Vec<f64> = tensors::to_vec(&values)?;
+        let spectrum = eigenvalues(&covariance)?;
         let factor = factorise(&covariance)?;
         Ok(Self {
             n: moments.n(),
@@ -101,8 +100,7 @@ impl Reference {
         enough("a Fréchet distance", samples.n())?;
         let covariance = covariance(samples)?;
         let cross = self.factor.f_tr()?.f_matmul(&factorise(&covariance)?)?; // [rank1, rank2]
-        // The nuclear norm is the sum of singular values; of a matrix without columns it is nothing.
-        let overlap = if cross.numel() == 0 { 0.0 } else { nuclear_norm(&cross)? };
+        let overlap = nuclear_norm(&cross)?;
         let mean_term = self.mean.iter().zip(samples.mean()).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
         let cov_term = self.trace + trace(&covariance)? - 2.0 * overlap;
         let fd = mean_term + cov_term;
@@ -124,41 +122,6 @@ impl Reference {
 fn covariance(moments: &Moments) -> Result<Tensor> {
     let d = moments.dim() as i64;
     tensors::from_slice(&moments.covariance()?, &[d, d])
-}
-
-fn trace(matrix: &Tensor) -> Result<f64> {
-    Ok(matrix.f_trace()?.f_double_value(&[])?)
-}
-
-/// Sum of singular values. (tch's `linalg_svdvals` always names a driver, which libtorch refuses on the CPU.)
-fn nuclear_norm(matrix: &Tensor) -> Result<f64> {
-    let (_, singular_values, _) = matrix.f_svd(true, false)?;
-    Ok(singular_values.f_sum(Kind::Double)?.f_double_value(&[])?)
-}
-
-/// Smallest eigenvalue, relative to the largest, that is told from rounding noise.
-fn relative_floor(d: usize) -> f64 {
-    d as f64 * f64::EPSILON
-}
-
-/// `A` with `matrix = A A^T`: lower Cholesky factor `[d, d]`, or `V sqrt(L)` `[d, rank]` of the eigenvalues above the
-/// floor. A Cholesky factorisation of a singular matrix may pass on rounding noise alone; its pivots tell.
-fn factorise(matrix: &Tensor) -> Result<Tensor> {
-    let d = matrix.size()[0] as usize;
-    let (lower, info) = matrix.f_linalg_cholesky_ex(false, false)?;
-    if info.f_int64_value(&[])? == 0 {
-        let smallest = lower.f_diagonal(0, 0, 1)?.f_min()?.f_double_value(&[])?;
-        let largest = matrix.f_diagonal(0, 0, 1)?.f_max()?.f_double_value(&[])?;
-        if smallest * smallest > relative_floor(d) * largest {
-            return Ok(lower);
-        }
-    }
-    let (values, vectors) = matrix.f_linalg_eigh("L")?; // ascending [d], [d, d]
-    let spectrum: Vec<f64> = tensors::to_vec(&values)?;
-    let floor = relative_floor(d) * spectrum.last().copied().unwrap_or(0.0);
-    let dropped = spectrum.iter().take_while(|l| **l <= floor).count() as i64;
-    let rank = d as i64 - dropped;
-    Ok(vectors.f_narrow(1, dropped, rank)?.f_mul(&values.f_narrow(0, dropped, rank)?.f_sqrt()?)?)
 }
 
 /// See [`Reference::bias_constant`]; noise below the floor counts as zero.

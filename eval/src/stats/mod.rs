@@ -2,11 +2,14 @@
 
 pub mod files;
 mod frechet;
+mod linalg;
 mod moments;
+mod rows;
 mod saved;
 mod shards;
 
 pub use frechet::{FdReport, Reference};
 pub use moments::Moments;
+pub use rows::FeatureRows;
 pub use saved::Statistics;
 pub use shards::{SHARD, ShardedMoments};

@@ -5,11 +5,15 @@
 mod common;
 mod corrupt;
 mod data;
+mod distribution;
+mod exact;
 mod feature;
 mod files;
 mod frechet;
 mod metrics;
 mod moments;
+mod pairs;
+mod parity;
 mod report;
 mod source;
 mod speed;

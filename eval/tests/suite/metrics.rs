@@ -1,8 +1,10 @@
 //! Paired error and conditional accuracy on numbers that can be checked by hand.
 
-use crate::common::{close, one_thread};
+use crate::common::{Lcg, close, one_thread};
 use fewstep_eval::Error;
-use fewstep_eval::metrics::{ConditionalAccuracy, PairedRmse};
+use fewstep_eval::metrics::{
+    Colour, ConditionalAccuracy, Overshoot, PairedFeatures, PairedRmse, PairedSimilarity,
+};
 use tch::{Kind, Tensor};
 
 #[test]
@@ -54,4 +56,84 @@ fn accuracy_counts_the_asked_class() {
     assert!(matches!(accuracy.push(&(&logits / 0.0), &[0, 1, 2]), Err(Error::NonFinite { .. })));
     assert!(matches!(accuracy.merge(&ConditionalAccuracy::new(4)), Err(Error::Mismatch { .. })));
     assert_eq!(accuracy.n(), 4);
+}
+
+#[test]
+fn similarity_of_equal_images_is_1_and_has_no_noise() {
+    one_thread();
+    let images = Tensor::from_slice(&Lcg(3).bytes(2 * 12 * 13)).view([2, 1, 12, 13]);
+    let mut same = PairedSimilarity::new();
+    assert_eq!((same.ssim(), same.psnr()), (None, None));
+    same.push(&images, &images).unwrap();
+    close(same.ssim().unwrap(), 1.0, 1e-12);
+    assert_eq!((same.psnr(), same.n()), (None, 2));
+    // One grey level off everywhere: MSE 1, 48.13 dB.
+    let mut off = PairedSimilarity::new();
+    let lower = images.clamp_max(254);
+    off.push(&(&lower + 1), &lower).unwrap();
+    close(off.psnr().unwrap(), 20.0 * 255_f64.log10(), 1e-12);
+    let before = off.clone();
+    assert!(matches!(off.push(&images.narrow(2, 0, 10), &images.narrow(2, 0, 10)), Err(Error::Value { .. })));
+    assert_eq!(off, before);
+    let mut parts = PairedSimilarity::new();
+    for i in [1, 0] {
+        let mut part = PairedSimilarity::new();
+        part.push(&(&lower + 1).narrow(0, i, 1), &lower.narrow(0, i, 1)).unwrap();
+        parts.merge(&serde_json::from_str(&serde_json::to_string(&part).unwrap()).unwrap());
+    }
+    assert_eq!(parts, off);
+}
+
+#[test]
+fn feature_distance_is_euclidean() {
+    one_thread();
+    let (a, b) = (
+        Tensor::from_slice2(&[[3.0_f32, 4.0], [0.0, 0.0]]),
+        Tensor::from_slice2(&[[0.0_f32, 0.0], [0.0, 0.0]]),
+    );
+    let mut features = PairedFeatures::new();
+    features.push(&a, &b).unwrap();
+    close(features.distance().unwrap(), 2.5, 1e-15);
+    close(features.cosine().unwrap(), 0.5, 1e-15);
+    assert!(matches!(features.push(&a, &(&b / 0.0)), Err(Error::NonFinite { .. })));
+    assert_eq!(features.n(), 2);
+}
+
+#[test]
+fn colour_by_hand() {
+    one_thread();
+    // Two pixels: pure red and mid-grey.
+    let image = Tensor::from_slice(&[255_u8, 128, 0, 128, 0, 128]).view([1, 3, 1, 2]);
+    let mut colour = Colour::new();
+    assert_eq!((colour.saturation(), colour.contrast(), colour.clip_rate()), (None, None, None));
+    colour.push(&image).unwrap();
+    close(colour.saturation().unwrap(), 0.5, 1e-15);
+    let (red, grey) = (0.299, 128.0 / 255.0);
+    close(colour.contrast().unwrap(), (grey - red) / 2.0, 1e-15);
+    close(colour.clip_rate().unwrap(), 0.5, 1e-15);
+    close(colour.white_rate().unwrap(), 1.0 / 6.0, 1e-15);
+    close(colour.black_rate().unwrap(), 2.0 / 6.0, 1e-15);
+    let mut grey_only = Colour::new();
+    grey_only.push(&image.narrow(1, 0, 1)).unwrap();
+    assert_eq!((grey_only.saturation(), grey_only.n()), (None, 1));
+    close(grey_only.contrast().unwrap(), 127.0 / 510.0, 1e-15);
+    grey_only.merge(&colour);
+    assert_eq!((grey_only.saturation(), grey_only.n()), (Some(0.5), 2));
+    assert!(matches!(colour.push(&image.view([1, 2, 3, 1])), Err(Error::Value { .. })));
+    assert!(matches!(colour.push(&image.to_kind(Kind::Float)), Err(Error::Shape { .. })));
+}
+
+#[test]
+fn overshoot_counts_what_clipping_would_change() {
+    one_thread();
+    let x = Tensor::from_slice(&[-1.0_f32, 1.0, 1.001, -3.0]).view([1, 1, 2, 2]);
+    let mut overshoot = Overshoot::new();
+    assert_eq!(overshoot.value(), None);
+    overshoot.push(&x).unwrap();
+    close(overshoot.value().unwrap(), 0.5, 1e-15);
+    assert!(matches!(overshoot.push(&(&x / 0.0)), Err(Error::NonFinite { .. })));
+    let mut other = Overshoot::new();
+    other.push(&(&x * 0.1)).unwrap();
+    overshoot.merge(&other);
+    close(overshoot.value().unwrap(), 0.25, 1e-15);
 }
