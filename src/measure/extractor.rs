@@ -221,8 +221,11 @@ impl Network {
                     .collect();
                 let side = SIDE as i64;
                 let x = Tensor::f_from_slice(&values.concat())?.f_view([n, 3, side, side])?;
-                let all =
-                    [(features, Tap::F2048), (wanted.logits, Tap::LogitsUnbiased), (wanted.spatial, Tap::Spatial)];
+                let all = [
+                    (features, Tap::F2048),
+                    (wanted.logits, Tap::LogitsUnbiased),
+                    (wanted.spatial, Tap::Spatial),
+                ];
                 let taps: Vec<Tap> = all.iter().filter(|(is, _)| *is).map(|(_, tap)| *tap).collect();
                 let mut found = net.infer(&x, &taps)?.into_iter();
                 let mut next = |(is, _): (bool, Tap)| {

@@ -150,7 +150,10 @@ impl Tally {
         say(self.grey, "are grey; the channel was repeated");
         say(self.transparent, "are transparent; they were put on white");
         say(self.deep, "have 16 bits a channel; they were rounded to 8");
-        say(self.lossy, "come from lossy files, which moves every metric; compare with pictures stored alike");
+        say(
+            self.lossy,
+            "come from lossy files, which moves every metric; compare with pictures stored alike",
+        );
         if self.sizes.len() > 1 {
             let mut text = String::new();
             for (size, count) in self.sizes.iter().take(3) {
@@ -159,7 +162,9 @@ impl Tally {
             }
             let more = if self.sizes.len() > 3 { "…" } else { "" };
             let text = text.trim_end_matches(", ");
-            said.push(format!("`{what}`: pictures have several sizes, {text}{more}; each was resized on its own"));
+            said.push(format!(
+                "`{what}`: pictures have several sizes, {text}{more}; each was resized on its own"
+            ));
         }
         said
     }

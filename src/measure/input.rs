@@ -181,7 +181,9 @@ fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) 
 fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> Result<()> {
     let (got, want) = (moments.dim(), extractor.dim());
     if got != want {
-        bail!("`{name}` is about features of length {got}, the network gives {want}; use statistics of that network");
+        bail!(
+            "`{name}` is about features of length {got}, the network gives {want}; use statistics of that network"
+        );
     }
     let protocol = extractor.protocol().map(|p| p.to_string());
     for (what, stored, ours) in
@@ -190,7 +192,9 @@ fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> 
         if let (Some(stored), Some(ours)) = (stored, ours)
             && *stored != ours
         {
-            bail!("`{name}` was made with the {what} `{stored}`, this run uses `{ours}`; make it anew or change the run");
+            bail!(
+                "`{name}` was made with the {what} `{stored}`, this run uses `{ours}`; make it anew or change the run"
+            );
         }
     }
     Ok(())
@@ -198,7 +202,10 @@ fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> 
 
 fn builtin(side: Side, wanted: Wanted) -> Result<Side> {
     if wanted.rows || wanted.logits || wanted.spatial {
-        bail!("the built-in reference `{}` holds mean and covariance only; give the pictures", Input::BUILTIN);
+        bail!(
+            "the built-in reference `{}` holds mean and covariance only; give the pictures",
+            Input::BUILTIN
+        );
     }
     let (_, statistics) = fmnist_cnn()?;
     let about = About {

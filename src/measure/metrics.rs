@@ -172,7 +172,10 @@ fn frechet(
 }
 
 fn features(side: &Side) -> Result<Tensor> {
-    let rows = side.rows.as_ref().with_context(|| format!("`{}` has no single features; give pictures", side.name))?;
+    let rows = side
+        .rows
+        .as_ref()
+        .with_context(|| format!("`{}` has no single features; give pictures", side.name))?;
     let n = side.about.n.unwrap_or(0).max(1) as i64;
     Ok(Tensor::f_from_slice(rows)?.f_view([n, -1])?)
 }

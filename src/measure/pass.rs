@@ -14,7 +14,7 @@ use super::shards::Shards;
 use crate::interrupt;
 
 /// How a pass is run. None of it changes a value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// Pictures handed to a worker at a time; rounded up to whole passes of the network.
     pub batch: usize,
@@ -22,6 +22,12 @@ pub struct Options<'a> {
     pub workers: usize,
     /// Told the count of pictures that are done.
     pub progress: &'a dyn Fn(u64),
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Options {{ batch: {}, workers: {} }}", self.batch, self.workers)
+    }
 }
 
 /// What is handed to a worker: number of the first picture, the pictures.

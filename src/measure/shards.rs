@@ -110,7 +110,8 @@ impl Writer<'_> {
             for (part, (rows, width)) in rows.iter().zip(widths).enumerate() {
                 open.parts[part].resize(size as usize * width * 4, 0);
                 let into = open.parts[part].chunks_exact_mut(4).skip(slot * width);
-                into.zip(&rows[i * width..(i + 1) * width]).for_each(|(b, v)| b.copy_from_slice(&v.to_le_bytes()));
+                into.zip(&rows[i * width..(i + 1) * width])
+                    .for_each(|(b, v)| b.copy_from_slice(&v.to_le_bytes()));
             }
             open.parts[3].resize(size as usize * SEEN, 0);
             open.parts[3][slot * SEEN..(slot + 1) * SEEN].copy_from_slice(&pack(*seen));

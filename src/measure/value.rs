@@ -42,7 +42,8 @@ impl Value {
             Some(id) if id.starts_with("inception-2015:") => {
                 tags.push(("weights", short(id.trim_start_matches("inception-2015:"))));
             }
-            Some(id) => tags.push(("net", id.split_once(':').map_or(id.clone(), |(n, h)| format!("{n}:{}", short(h))))),
+            Some(id) => tags
+                .push(("net", id.split_once(':').map_or(id.clone(), |(n, h)| format!("{n}:{}", short(h))))),
             None => tags.push(("weights", "?".to_owned())),
         }
         Self { name, value, more: Vec::new(), tags }

@@ -93,7 +93,8 @@ impl Common {
             (Some(file), _) => {
                 let extractor = Extractor::inception(file, self.protocol, self.any_weights)?;
                 if self.any_weights {
-                    let text = "is not checked against the published weights; its values compare with its own only";
+                    let text =
+                        "is not checked against the published weights; its values compare with its own only";
                     warn(&format!("`{}` {text}", file.display()));
                 }
                 Ok(extractor)

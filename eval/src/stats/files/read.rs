@@ -1,6 +1,6 @@
 //! Reading `mu` and `sigma`.
 
-use super::{About, StoredRows, Stored, UNKNOWN_N};
+use super::{About, Stored, StoredRows, UNKNOWN_N};
 use crate::npy::{Npz, SharedFile};
 use crate::stats::{Moments, ShardedMoments};
 use crate::{Error, Result};
