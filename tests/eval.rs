@@ -248,7 +248,7 @@ fn huge() -> Vec<u8> {
     bytes.extend_from_slice(&40_000_u32.to_be_bytes());
     bytes.extend_from_slice(&40_000_u32.to_be_bytes());
     bytes.extend_from_slice(&[8, 2, 0, 0, 0]);
-    bytes.extend_from_slice(&[0x0c, 0x95, 0x3b, 0x3e]);
+    bytes.extend_from_slice(&[0xde, 0x6e, 0x99, 0x52]);
     bytes.extend_from_slice(b"\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e");
     bytes
 }
@@ -275,7 +275,7 @@ fn bad_pictures_get_one_message_that_names_the_file() {
     case(0, None, &["pictures", "no files"]);
     case(1, None, &["pictures", "holds 1 picture"]);
     case(5, Some(("7.png", whole[..whole.len() / 2].to_vec())), &["7.png", "replace it"]);
-    case(5, Some(("7.png", huge())), &["7.png", "40000"]);
+    case(5, Some(("7.png", huge())), &["7.png", "40000x40000 pixels, the limit is 16384"]);
     case(5, Some(("7.png", b"no picture".to_vec())), &["7.png", "neither PNG"]);
     let mut colour = std::io::Cursor::new(Vec::new());
     RgbImage::from_pixel(28, 28, Rgb([1, 2, 3])).write_to(&mut colour, image::ImageFormat::Png).unwrap();

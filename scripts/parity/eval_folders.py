@@ -81,7 +81,7 @@ def torch_fidelity(a, b, batch, weights, n):
     out = tf.calculate_metrics(
         input1=str(a), input2=str(b), cuda=False, batch_size=batch, isc=True, fid=True, kid=True, prc=True,
         kid_subset_size=n // 2, feature_extractor_weights_path=str(weights), cache=False, verbose=False,
-        prc_neighborhood=3, save_cpu_ram=True,
+        prc_neighborhood=3, save_cpu_ram=True, feature_extractor="inception-v3-compat",
     )
     net = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(weights)).eval()
 

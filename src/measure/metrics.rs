@@ -167,7 +167,7 @@ fn frechet(
         );
     }
     let found = Reference::new(y)?.distance(x)?;
-    let more = [("mean term", found.mean_term), ("covariance term", found.cov_term), ("floor", found.floor)];
+    let more = [("mean_term", found.mean_term), ("cov_term", found.cov_term), ("floor", found.floor)];
     Ok(vec![Value::new(name, found.fd, samples, Some(reference)).with(&more)])
 }
 

@@ -41,7 +41,8 @@ pub fn decode(file: &str, bytes: &[u8]) -> Result<Picture> {
 }
 
 fn decode_or_say(bytes: &[u8]) -> std::result::Result<Picture, String> {
-    let damaged = |e: image::ImageError| format!("{e}; replace it or take it out");
+    let damaged =
+        |e: image::ImageError| format!("{}; replace it or take it out", e.to_string().trim_end_matches('.'));
     if bytes.is_empty() {
         return Err("it is empty; replace it or take it out".to_owned());
     }

@@ -25,7 +25,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "FILE", conflicts_with = "extractor")]
     weights: Option<PathBuf>,
     /// Take weights of another hash; the values then compare with those of the same file only
-    #[arg(long, requires = "weights")]
+    #[arg(long, requires = "weights", conflicts_with = "extractor")]
     any_weights: bool,
     /// A built-in network instead; its values are called FD, KD and CS
     #[arg(long, value_enum)]
@@ -56,7 +56,9 @@ impl Common {
     /// # Errors
     /// If a network is needed and none was given, or a side cannot be brought in.
     pub(super) fn sides(&self, inputs: &[(Input, Wanted)]) -> Result<Option<Vec<Side>>> {
-        let threads = set_threads(self.workers.map(|n| n as usize))?;
+        // Linear algebra has the threads of the machine whatever `--workers` says, as its last bits depend on them.
+        let cores = set_threads(None)?;
+        let workers = self.workers.map_or(cores, |n| n as usize);
         let needed = inputs.iter().find(|(input, wanted)| input.needs_network(*wanted));
         let extractor = match needed {
             Some((input, _)) => Some(self.network(input)?),
@@ -67,7 +69,7 @@ impl Common {
         let mut sides = Vec::new();
         for (input, wanted) in inputs {
             let told = |done| progress.at(done);
-            let options = Options { batch: self.batch as usize, workers: threads, progress: &told };
+            let options = Options { batch: self.batch as usize, workers, progress: &told };
             let state = self.resume.as_deref();
             let means = Means { extractor: extractor.as_ref(), limit: self.n, state, options };
             let Some(side) = input.side(*wanted, means)? else {
@@ -83,7 +85,7 @@ impl Common {
         }
         progress.bar.finish_and_clear();
         for remark in sides.iter().flat_map(|side| &side.remarks) {
-            warn(remark);
+            note(remark);
         }
         Ok(Some(sides))
     }
