@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Write the fixtures that hold our Inception network and its protocols to the tools of the literature.
 
-Made with Python 3.11, torch 2.13.0, torchvision 0.28.0, pytorch-fid 0.3.0, torch-fidelity 0.4.0, clean-fid 0.1.35,
-scipy 1.17.1, pillow 13.0.0, numpy 2.4.6 and safetensors 0.8.0, all from PyPI (the tools with `--no-deps`). To run it again,
-from the repository's root:
+Made with Python 3.11 and the packages in requirements.txt and requirements-inception.txt beside this file. To run it
+again, from the repository's root:
 
     python scripts/parity/make_inception_fixtures.py eval/tests/fixtures/inception
 

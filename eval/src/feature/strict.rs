@@ -40,7 +40,7 @@ pub(crate) fn values<'s>(
         }
     }
     let foreign = stored.keys().filter(|name| !name.ends_with(IGNORED));
-    problems.extend(foreign.map(|name| format!("`{name}` is unexpected")));
+    problems.extend(foreign.map(|name| format!("`{}` is unexpected", name.escape_debug())));
     if problems.is_empty() { Ok(map) } else { Err(problems) }
 }
 

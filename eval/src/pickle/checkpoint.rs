@@ -2,7 +2,7 @@
 
 use super::machine::Outcome;
 use super::node::{Node, Storage, Tensor};
-use super::refusal::{Refusal, Result};
+use super::refusal::{Refusal, Result, quoted};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 
@@ -65,11 +65,12 @@ impl<'a> Checkpoint<'a> {
             let tensor = match &self.outcome.nodes[*value as usize] {
                 Node::Tensor(tensor) => self.tensor(tensor)?,
                 other => {
-                    return Err(Refusal::new(format!("`{name}` is {}, expected a tensor", other.kind())));
+                    let (name, kind) = (quoted(name), other.kind());
+                    return Err(Refusal::new(format!("{name} is {kind}, expected a tensor")));
                 }
             };
             if tensors.insert(name, tensor).is_some() {
-                return Err(Refusal::new(format!("`{name}` occurs twice")));
+                return Err(Refusal::new(format!("{} occurs twice", quoted(name))));
             }
         }
         Ok(tensors)

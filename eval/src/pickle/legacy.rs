@@ -4,7 +4,7 @@ use super::checkpoint::{Checkpoint, storages_of, width};
 use super::cursor::Cursor;
 use super::machine::{Outcome, run};
 use super::node::Node;
-use super::refusal::{Refusal, Result};
+use super::refusal::{Refusal, Result, quoted};
 use std::collections::BTreeMap;
 
 /// 0x1950a86a20f9469cfc6c, little-endian.
@@ -54,8 +54,8 @@ fn storages<'a>(
         let Node::Text(key) = keys.nodes[*key as usize] else {
             return Err(Refusal::new("a key of a storage is no text"));
         };
-        let storage =
-            known.get(key).ok_or_else(|| Refusal::new(format!("no tensor uses storage `{key}`")))?;
+        let unused = || Refusal::new(format!("no tensor uses storage {}", quoted(key)));
+        let storage = known.get(key).ok_or_else(unused)?;
         let count = u64::from_le_bytes(input.array()?);
         if count != storage.count {
             let problem = format!("storage `{key}` has {count} numbers, expected {}", storage.count);

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::node::{Global, Id, Node};
-use super::refusal::{Refusal, Result};
+use super::refusal::{Refusal, Result, quoted};
 use std::collections::HashMap;
 
 /// Most objects, memo entries and places on the stack. A large model has some thousands.
@@ -30,6 +30,8 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack at the open marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Entries of dictionaries that were made from lists.
+    pub(super) copied: usize,
 }
 
 /// Runs one pickle from where the cursor stands; leaves the cursor behind it.
@@ -46,7 +48,7 @@ pub(super) fn run<'a>(input: &mut Cursor<'a>) -> Result<Outcome<'a>> {
     Err(too_many("steps"))
 }
 
-fn limit(count: usize, what: &str) -> Result<()> {
+pub(super) fn limit(count: usize, what: &str) -> Result<()> {
     if count < OBJECTS { Ok(()) } else { Err(too_many(what)) }
 }
 
@@ -228,9 +230,9 @@ impl<'a> Machine<'a> {
 
     fn global(&mut self, module: &str, name: &str) -> Result<()> {
         let global = Global::named(module, name).ok_or_else(|| {
-            let name = format!("{module}.{name}").escape_debug().to_string();
+            let name = quoted(&format!("{module}.{name}"));
             Refusal::new(format!(
-                "its pickle refers to `{name}`, which weights have no need of; nothing was executed"
+                "its pickle refers to {name}, which weights have no need of; nothing was executed"
             ))
         })?;
         self.push(Node::Global(global))

@@ -1,17 +1,23 @@
 //! What the known functions make of their arguments.
 
-use super::machine::Machine;
+use super::machine::{Machine, limit};
 use super::node::{Global, Id, Node, Storage, Tensor};
 use super::refusal::{Refusal, Result};
 
+/// Most dimensions of a tensor; those of convolutions over space and time have five.
+const DIMENSIONS: usize = 8;
+
+/// Longest key of a storage; old versions of PyTorch took memory addresses for keys.
+const KEY: usize = 40;
+
 impl<'a> Machine<'a> {
     /// A call of `function` with a tuple of `arguments`.
-    pub(super) fn call(&self, function: Id, arguments: Id) -> Result<Node<'a>> {
+    pub(super) fn call(&mut self, function: Id, arguments: Id) -> Result<Node<'a>> {
         let arguments = self.as_tuple(arguments)?;
         match (&self.nodes[function as usize], arguments) {
             (Node::Global(Global::OrderedDict), []) => Ok(Node::Dict(Vec::new())),
             // Python 2 hands the entries over at once.
-            (Node::Global(Global::OrderedDict), [entries]) => self.entries(*entries),
+            (Node::Global(Global::OrderedDict), &[entries]) => self.entries(entries),
             (Node::Global(Global::RebuildTensor), [storage, offset, shape, stride, _, _, ..]) => {
                 self.tensor(*storage, *offset, *shape, *stride).map(Node::Tensor)
             }
@@ -28,7 +34,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn entries(&self, list: Id) -> Result<Node<'a>> {
+    /// A dictionary from a list of pairs. The list stays, so what is copied here counts against the limit of objects.
+    fn entries(&mut self, list: Id) -> Result<Node<'a>> {
         let Node::List(list) = &self.nodes[list as usize] else {
             return Err(Refusal::new("a dictionary in it is made of something else than a list"));
         };
@@ -36,6 +43,8 @@ impl<'a> Machine<'a> {
             Node::Tuple(items) | Node::List(items) if items.len() == 2 => Ok((items[0], items[1])),
             other => Err(Refusal::new(format!("an entry of a dictionary in it is {}", other.kind()))),
         };
+        self.copied += list.len();
+        limit(self.copied, "entries")?;
         Ok(Node::Dict(list.iter().map(pair).collect::<Result<_>>()?))
     }
 
@@ -54,14 +63,24 @@ impl<'a> Machine<'a> {
         let Node::Global(Global::Storage(dtype)) = self.nodes[class as usize] else {
             return Err(odd_storage());
         };
-        Ok(Storage { key: self.as_text(key)?, dtype, count: self.as_count(count)? })
+        let key = self.as_text(key)?;
+        // Keys are decimal numbers; so are messages that show them harmless and short.
+        if key.len() > KEY || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(odd_storage());
+        }
+        Ok(Storage { key, dtype, count: self.as_count(count)? })
     }
 
     fn tensor(&self, storage: Id, offset: Id, shape: Id, stride: Id) -> Result<Tensor<'a>> {
         let Node::Storage(storage) = self.nodes[storage as usize] else {
             return Err(Refusal::new("a tensor in it has no storage"));
         };
-        let counts = |id| self.as_tuple(id)?.iter().map(|n| self.as_count(*n)).collect::<Result<Vec<u64>>>();
+        let counts = |id| match self.as_tuple(id)? {
+            items if items.len() > DIMENSIONS => {
+                Err(Refusal::new("a tensor in it has more dimensions than weights have"))
+            }
+            items => items.iter().map(|n| self.as_count(*n)).collect::<Result<Vec<u64>>>(),
+        };
         let (offset, shape, strides) = (self.as_count(offset)?, counts(shape)?, counts(stride)?);
         let outside = || Refusal::new(format!("a tensor of storage `{}` reaches beyond it", storage.key));
         let count = shape.iter().try_fold(1_u64, |product, n| product.checked_mul(*n)).ok_or_else(outside)?;
@@ -72,7 +91,8 @@ impl<'a> Machine<'a> {
         let mut in_order = strides.len() == shape.len();
         for (size, stride) in shape.iter().zip(&strides).rev() {
             in_order &= *size <= 1 || *stride == dense;
-            dense *= (*size).max(1);
+            // Beside a size of 0, the others may be anything.
+            dense = (*size).max(1).saturating_mul(dense);
         }
         if count > 0 && !in_order {
             let problem = "is not stored row by row; save it again after `.contiguous()`";

@@ -25,5 +25,13 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// A name out of the file as a message may show it: without control characters, and not too long.
+pub(super) fn quoted(name: &str) -> String {
+    const SHOWN: usize = 80;
+    let dots = if name.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    let start: String = name.chars().take(SHOWN).collect();
+    format!("`{}{dots}`", start.escape_debug())
+}
+
 /// Result of this room.
 pub(super) type Result<T> = std::result::Result<T, Refusal>;

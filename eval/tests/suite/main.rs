@@ -10,10 +10,15 @@ mod exact;
 mod feature;
 mod files;
 mod frechet;
+mod inception;
 mod metrics;
 mod moments;
+<<<<<<< HEAD
 mod pairs;
 mod parity;
+=======
+mod pickle;
+>>>>>>> incep
 mod report;
 mod source;
 mod speed;

@@ -60,11 +60,11 @@ impl Resizer {
         for (c, plane) in out.chunks_exact_mut(SIDE * SIDE).take(picture.channels()).enumerate() {
             match &self.rule {
                 Rule::Tf1 { y, x } => {
-                    linear::plane(picture, c, (y, x), f32::from, linear::lerp, plane);
+                    linear::tf1(picture, c, (y, x), plane);
                     map(plane, |v| (v - 128.0) / 128.0);
                 }
                 Rule::Torch { y, x } => {
-                    linear::plane(picture, c, (y, x), |byte| f32::from(byte) / 255.0, linear::blend, plane);
+                    linear::torch(picture, c, (y, x), plane);
                     map(plane, |v| 2.0 * v - 1.0);
                 }
                 Rule::Clean { y, x } => {
