@@ -108,6 +108,19 @@ pub fn rises(curve: &[(Corruption, FdReport)]) -> bool {
     curve.windows(2).all(|pair| pair[1].1.fd > pair[0].1.fd)
 }
 
+/// Grey levels rounded to the nearest of `2^bits` that are evenly spaced from 0 to 255: the damage that features of a
+/// classifier overlook.
+///
+/// # Errors
+/// [`Error::Value`] unless `bits` is 1 to 8.
+pub fn posterise(images: &[u8], bits: u32) -> Result<Vec<u8>> {
+    if !(1..=8).contains(&bits) {
+        return Err(Error::Value { what: "count of bits", expected: "1 to 8", got: bits.to_string() });
+    }
+    let step = 255.0 / f64::from((1_u32 << bits) - 1);
+    Ok(images.iter().map(|v| quantise((f64::from(*v) / step).round() * step)).collect())
+}
+
 fn add_noise(image: &mut [u8], sigma: f64, rng: &mut SplitMix64) {
     for pair in image.chunks_mut(2) {
         for (pixel, z) in pair.iter_mut().zip(rng.normal_pair()) {

@@ -1,6 +1,6 @@
-//! The feature network that ships inside the program, with the statistics of its training set.
+//! The feature spaces that ship inside the program, each with the statistics of its training set.
 
-use super::{Classifier, FeatureNet};
+use super::{Classifier, FeatureNet, Pca, PcaSpace};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
@@ -11,8 +11,32 @@ use crate::{Error, Result};
 /// [`Error::Mismatch`] when statistics and weights do not belong together, which a test rules out.
 pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
     let net = Classifier::from_safetensors(include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"))?;
-    let statistics =
-        Statistics::from_safetensors(include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"))?;
+    matched(net, include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"))
+}
+
+/// 64 principal components of Fashion-MNIST pixels, and the moments of the 60,000 training images in them.
+/// `eval/zoo/fmnist-pca/README.md` is the card of this space and the next.
+///
+/// # Errors
+/// As [`fmnist_cnn`].
+pub fn fmnist_pixel_pca() -> Result<(Pca, Statistics)> {
+    let weights = include_bytes!("../../zoo/fmnist-pca/pixel-weights.safetensors");
+    let net = Pca::from_safetensors(PcaSpace::Pixels, weights)?;
+    matched(net, include_bytes!("../../zoo/fmnist-pca/pixel-train-statistics.safetensors"))
+}
+
+/// All 49 principal components of 7x7 patches of Fashion-MNIST, and the moments of the 60,000 training images in them.
+///
+/// # Errors
+/// As [`fmnist_cnn`].
+pub fn fmnist_patch_pca() -> Result<(Pca, Statistics)> {
+    let weights = include_bytes!("../../zoo/fmnist-pca/patch-weights.safetensors");
+    let net = Pca::from_safetensors(PcaSpace::Patches, weights)?;
+    matched(net, include_bytes!("../../zoo/fmnist-pca/patch-train-statistics.safetensors"))
+}
+
+fn matched<N: FeatureNet>(net: N, statistics: &[u8]) -> Result<(N, Statistics)> {
+    let statistics = Statistics::from_safetensors(statistics)?;
     let id = net.id()?;
     if statistics.extractor != id {
         let (left, right) = (statistics.extractor, id);

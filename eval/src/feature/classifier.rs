@@ -1,6 +1,7 @@
 //! `fmnist-cnn`: the built-in classifier whose last hidden layer serves as feature space.
 
-use super::{EXTRACT_BATCH, FeatureNet, Params, params::Spec};
+use super::batches::in_batches;
+use super::{FeatureNet, Params, params::Spec};
 use crate::rng::SplitMix64;
 use crate::{Error, Result, tensors};
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ pub struct Output {
 }
 
 /// Names and shapes of all weights, in the PyTorch convention (output first).
-const SPECS: [Spec; 12] = [
+const SPECS: [Spec<'static>; 12] = [
     ("conv1.bias", &[32]),
     ("conv1.weight", &[32, 1, 3, 3]),
     ("conv2.bias", &[48]),
@@ -143,26 +144,11 @@ impl Classifier {
     /// # Errors
     /// When the images have another kind or shape, or an output is not finite.
     pub fn infer(&self, images: &Tensor) -> Result<Output> {
-        tensors::expect("images", images, Kind::Uint8, &[-1, 1, 28, 28])?;
-        let _no_grad = tch::no_grad_guard();
-        let images = images.f_to_device(tch::Device::Cpu)?;
-        let (n, batch) = (images.size()[0], EXTRACT_BATCH as i64);
-        let (mut features, mut logits) = (Vec::new(), Vec::new());
-        for first in (0..n).step_by(EXTRACT_BATCH) {
-            let count = batch.min(n - first);
-            let padded = Tensor::f_zeros([batch, 1, 28, 28], (Kind::Float, tch::Device::Cpu))?;
-            padded.f_narrow(0, 0, count)?.f_copy_(&images.f_narrow(0, first, count)?)?;
-            let out = self.forward(&padded.f_div_scalar(127.5)?.f_sub_scalar(1.0)?)?;
-            features.push(out.features.f_narrow(0, 0, count)?);
-            logits.push(out.logits.f_narrow(0, 0, count)?);
-        }
-        let out = Output { features: Tensor::f_cat(&features, 0)?, logits: Tensor::f_cat(&logits, 0)? };
-        let finite = |t: &Tensor| -> Result<bool> { Ok(t.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0) };
-        if finite(&out.features)? && finite(&out.logits)? {
-            Ok(out)
-        } else {
-            Err(Error::NonFinite { what: format!("an output of `{}`", Self::NAME) })
-        }
+        let [features, logits] = in_batches(Self::NAME, images, [1, 28, 28], |batch| {
+            let Output { features, logits } = self.forward(&batch.f_div_scalar(127.5)?.f_sub_scalar(1.0)?)?;
+            Ok([features, logits])
+        })?;
+        Ok(Output { features, logits })
     }
 
     fn layer(&self, name: &str) -> Result<(&Tensor, &Tensor)> {

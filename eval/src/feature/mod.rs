@@ -1,14 +1,17 @@
 //! Feature networks: images in, features out, always in one fixed batch shape.
 
+mod batches;
 mod builtin;
 mod classifier;
 pub mod inception;
 mod params;
+mod pca;
 mod strict;
 
-pub use builtin::fmnist_cnn;
+pub use builtin::{fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
 pub use classifier::{Classifier, Output};
 pub use params::Params;
+pub use pca::{Pca, PcaSpace};
 
 use crate::Result;
 use tch::Tensor;

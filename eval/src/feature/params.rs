@@ -12,7 +12,7 @@ use tch::Tensor;
 pub struct Params(BTreeMap<String, Tensor>);
 
 /// Name and shape of one weight that a network needs.
-pub(crate) type Spec = (&'static str, &'static [i64]);
+pub(crate) type Spec<'a> = (&'a str, &'a [i64]);
 
 impl Params {
     /// Wraps tensors that the caller has made to fit `specs`.
@@ -56,7 +56,7 @@ impl Params {
     /// # Errors
     /// [`Error::Weights`] lists missing and unexpected names, wrong shapes, wrong types and values that are not
     /// finite, all at once.
-    pub(crate) fn from_safetensors(network: &str, bytes: &[u8], specs: &[Spec]) -> Result<Self> {
+    pub(crate) fn from_safetensors(network: &str, bytes: &[u8], specs: &[Spec<'_>]) -> Result<Self> {
         let refuse = |problems| Error::Weights { network: network.to_owned(), problems };
         let stored = strict::safetensors(bytes).map_err(|problem| refuse(vec![problem]))?;
         let named = specs.iter().map(|(name, shape)| (*name, *shape));

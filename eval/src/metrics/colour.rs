@@ -52,7 +52,7 @@ impl Colour {
                 next.saturation.push("a saturation", pixels.map(saturation).sum::<f64>() / area as f64)?;
             }
         }
-        let count = |level: u8| values.iter().filter(|v| **v == level).count() as u64;
+        let count = |level: u8| values.iter().map(|v| u64::from(*v == level)).sum::<u64>();
         next.black += count(0);
         next.white += count(255);
         next.values += values.len() as u64;

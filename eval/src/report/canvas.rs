@@ -74,6 +74,11 @@ impl<'a> Canvas<'a> {
         self.0.draw(&PathElement::new(points.to_vec(), colour.stroke_width(width)))
     }
 
+    /// Closed shape in a pale tint of `colour`.
+    pub(super) fn tint(&self, outline: Vec<(i32, i32)>, colour: RGBColor) -> Result {
+        self.0.draw(&Polygon::new(outline, colour.mix(0.15)))
+    }
+
     /// Horizontal dashed line.
     pub(super) fn dashed(
         &self,

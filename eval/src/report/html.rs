@@ -1,9 +1,10 @@
 //! One self-contained `report.html`: no script, no font, no link to anywhere.
 
-use super::table::Layout;
+use super::table::{Layout, Show};
 use super::{Metric, Report, fd_vs_nfe, thousands};
 use crate::Result;
 use base64::Engine as _;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// A picture for the report.
@@ -40,10 +41,8 @@ pub fn html(report: &Report, figures: &[(&str, Figure<'_>)]) -> Result<String> {
             Figure::Svg(&fd_vs_nfe(report)?),
         );
     }
-    for metric in [Metric::FD, Metric::RMSE, Metric::ACCURACY, Metric::FD_MEAN, Metric::FD_COV] {
-        if has(report, metric) {
-            metric_table(&mut page, report, metric);
-        }
+    for metric in shown(report) {
+        metric_table(&mut page, report, metric);
     }
     for (caption, picture) in figures {
         figure(&mut page, caption, *picture);
@@ -56,6 +55,15 @@ pub fn html(report: &Report, figures: &[(&str, Figure<'_>)]) -> Result<String> {
 
 fn has(report: &Report, metric: Metric<'_>) -> bool {
     report.cells.iter().any(|cell| cell.metrics.contains_key(metric.key))
+}
+
+/// Metrics in the order of tables: the usual ones first, then all others by name.
+fn shown(report: &Report) -> Vec<Metric<'_>> {
+    let first = [Metric::FD, Metric::RMSE, Metric::ACCURACY, Metric::FD_MEAN, Metric::FD_COV];
+    let names: BTreeSet<&str> =
+        report.cells.iter().flat_map(|c| c.metrics.keys().map(String::as_str)).collect();
+    let others = names.into_iter().map(Metric::named).filter(|metric| !first.contains(metric));
+    first.into_iter().filter(|metric| has(report, *metric)).chain(others).collect()
 }
 
 fn summary(page: &mut String, report: &Report) {
@@ -81,8 +89,8 @@ fn summary(page: &mut String, report: &Report) {
 }
 
 fn metric_table(page: &mut String, report: &Report, metric: Metric<'_>) {
-    let layout = Layout::new(report, metric);
-    let direction = if metric.higher_is_better() { "higher is better" } else { "lower is better" };
+    let layout = Layout::new(report, metric, Show::Mean);
+    let direction = metric.direction();
     let _ = write!(
         page,
         "<h2>{} <small>{direction}</small></h2>\n<div class=\"wide\"><table>\n<tr><th>NFE</th>",

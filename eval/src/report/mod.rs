@@ -1,18 +1,23 @@
-//! Bench reports: the record, and three ways to look at it. Everything is returned as text, byte-stable.
+//! Bench reports: the record, and ways to look at it. Everything is returned as text, byte-stable.
 
 mod axis;
 mod canvas;
+mod csv;
 mod html;
 mod metric;
+mod plot;
 mod schema;
 mod svg;
 mod table;
 
+pub use axis::Scale;
+pub use csv::csv;
 pub use html::{Figure, html};
 pub use metric::Metric;
+pub use plot::{Level, Plot, Point, Series};
 pub use schema::{Cell, ReferenceInfo, Report, SCHEMA, TeacherInfo, means};
-pub use svg::fd_vs_nfe;
-pub use table::{Style, table};
+pub use svg::{fd_vs_nfe, metric_vs_nfe};
+pub use table::{Show, Style, table, table_of};
 
 /// A count with commas: `60,000`.
 fn thousands(n: u64) -> String {

@@ -2,7 +2,6 @@
 
 use super::{Cell, Metric, Report};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +10,17 @@ pub enum Style {
     Plain,
     /// GitHub Markdown; the best of a column is bold.
     Markdown,
+    /// A LaTeX `tabular` with rules of the package `booktabs`; the best of a column is bold.
+    Latex,
+}
+
+/// Which statistic of a cell's blocks a table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Mean, and standard deviation where there are several blocks.
+    Mean,
+    /// The best block, as papers report that take the least FID of three runs. It is lower than the mean by luck alone.
+    Best,
 }
 
 /// A metric of one cell.
@@ -23,8 +33,11 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    fn new(cell: &Cell, metric: Metric<'_>) -> Option<Self> {
+    fn new(cell: &Cell, metric: Metric<'_>, show: Show) -> Option<Self> {
         let mean = *cell.metrics.get(metric.key)?;
+        if show == Show::Best {
+            return Some(Self { mean: best_block(cell, metric).unwrap_or(mean), spread: None });
+        }
         Some(Self { mean, spread: cell.sd(metric.key).map(|sd| (sd, cell.blocks.len() as f64)) })
     }
 
@@ -40,6 +53,12 @@ impl Value {
     }
 }
 
+/// The best value of a metric over a cell's blocks; `None` without blocks.
+pub(crate) fn best_block(cell: &Cell, metric: Metric<'_>) -> Option<f64> {
+    let values = cell.blocks.iter().filter_map(|block| block.get(metric.key).copied());
+    values.reduce(|best, v| if metric.better(v, best) { v } else { best })
+}
+
 /// A metric laid out by solver (rows, in order of appearance) and NFE (columns, ascending).
 pub(crate) struct Layout<'a> {
     /// Distinct NFEs, ascending.
@@ -51,9 +70,9 @@ pub(crate) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// Lays out the cells that have the metric. Of two cells in the same place the later one counts.
-    pub(crate) fn new(report: &Report, metric: Metric<'a>) -> Self {
+    pub(crate) fn new(report: &Report, metric: Metric<'a>, show: Show) -> Self {
         let cells: Vec<(&Cell, Value)> =
-            report.cells.iter().filter_map(|c| Some((c, Value::new(c, metric)?))).collect();
+            report.cells.iter().filter_map(|c| Some((c, Value::new(c, metric, show)?))).collect();
         let nfes: Vec<u32> = cells.iter().map(|(c, _)| c.nfe).collect::<BTreeSet<_>>().into_iter().collect();
         let mut rows: Vec<(String, Vec<Option<Value>>)> = Vec::new();
         for (cell, value) in cells {
@@ -78,7 +97,7 @@ impl<'a> Layout<'a> {
                 && self.metric.format(other.mean) != self.metric.format(value.mean)
                 && (other.mean - value.mean).abs() > other.margin().hypot(value.margin())
         };
-        others().count() > 1 && !others().any(beats)
+        self.metric.ranks() && others().count() > 1 && !others().any(beats)
     }
 }
 
@@ -88,67 +107,107 @@ fn label(report: &Report, cell: &Cell) -> String {
     if single { cell.solver.clone() } else { format!("{} ({})", cell.solver, cell.grid) }
 }
 
-/// Table of one metric. Absent cells show `–`; ties as printed are all marked best.
+/// Table of one metric, means over blocks. Absent cells show `–`; ties are all marked best.
 pub fn table(report: &Report, metric: Metric<'_>, style: Style) -> String {
-    let layout = Layout::new(report, metric);
+    table_of(report, metric, Show::Mean, style)
+}
+
+/// [`table`] of any statistic.
+pub fn table_of(report: &Report, metric: Metric<'_>, show: Show, style: Style) -> String {
+    let layout = Layout::new(report, metric, show);
     if layout.rows.is_empty() {
         return format!("no finished cell has `{}`\n", metric.key);
     }
     let mut lines = vec![vec!["NFE".to_owned()]];
-    lines[0].extend(layout.nfes.iter().map(|nfe| mark(nfe.to_string(), false, style)));
+    lines[0].extend(layout.nfes.iter().map(|nfe| style.mark(nfe.to_string(), false)));
     for (label, values) in &layout.rows {
-        let mut line = vec![label.clone()];
+        let mut line = vec![style.escape(label)];
         line.extend(values.iter().enumerate().map(|(column, value)| match value {
-            None => mark("–".to_owned(), false, style),
-            Some(v) => mark(v.show(metric), layout.is_best(column, *v), style),
+            None => style.mark(style.escape("–"), false),
+            Some(v) => style.mark(style.escape(&v.show(metric)), layout.is_best(column, *v)),
         }));
         lines.push(line);
     }
     let widths: Vec<usize> = (0..=layout.nfes.len())
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
-    let mut out = String::new();
+    let mut out = style.opening(widths.len());
     for (i, line) in lines.iter().enumerate() {
-        write_line(&mut out, line, &widths, style);
+        out += &style.line(line, &widths);
         if i == 0 {
-            rule(&mut out, &widths, style);
+            out += &style.rule(&widths);
         }
     }
-    out
+    out + style.closing()
 }
 
-/// Plain entries keep a blank where a star could be, so that columns line up.
-fn mark(text: String, best: bool, style: Style) -> String {
-    match (style, best) {
-        (Style::Markdown, true) => format!("**{text}**"),
-        (Style::Plain, true) => text + "*",
-        (Style::Plain, false) => text + " ",
-        (Style::Markdown, false) => text,
+impl Style {
+    /// Text as the style's language writes it.
+    fn escape(self, text: &str) -> String {
+        if self != Self::Latex {
+            return text.to_owned();
+        }
+        let escaped = text.chars().map(|c| match c {
+            '–' => "--".to_owned(),
+            '±' => "$\\pm$".to_owned(),
+            '_' | '&' | '%' | '#' | '$' | '{' | '}' => format!("\\{c}"),
+            '\\' => "\\textbackslash{}".to_owned(),
+            '~' | '^' => format!("\\{c}{{}}"),
+            other => other.to_string(),
+        });
+        escaped.collect()
     }
-}
 
-fn write_line(out: &mut String, line: &[String], widths: &[usize], style: Style) {
-    let mut padded = line.iter().zip(widths).enumerate().map(|(column, (text, width))| {
-        // Padding by hand: `format!` counts characters too, but the dash of empty cells deserves the same slot.
-        let gap = " ".repeat(width - text.chars().count());
-        if column == 0 { format!("{text}{gap}") } else { format!("{gap}{text}") }
-    });
-    // Writing to a String cannot fail.
-    let _ = match style {
-        Style::Markdown => writeln!(out, "| {} |", padded.by_ref().collect::<Vec<_>>().join(" | ")),
-        Style::Plain => writeln!(out, "{}", padded.by_ref().collect::<Vec<_>>().join("  ").trim_end()),
-    };
-}
+    /// Plain entries keep a blank where a star could be, so that columns line up.
+    fn mark(self, text: String, best: bool) -> String {
+        match (self, best) {
+            (Self::Markdown, true) => format!("**{text}**"),
+            (Self::Latex, true) => format!("\\textbf{{{text}}}"),
+            (Self::Plain, true) => text + "*",
+            (Self::Plain, false) => text + " ",
+            (Self::Markdown | Self::Latex, false) => text,
+        }
+    }
 
-fn rule(out: &mut String, widths: &[usize], style: Style) {
-    let dashes = widths.iter().enumerate().map(|(column, width)| match (style, column) {
-        (Style::Markdown, 0) => format!("{}-", "-".repeat(width + 1)),
-        (Style::Markdown, _) => format!("{}:", "-".repeat(width + 1)),
-        (Style::Plain, _) => "-".repeat(*width),
-    });
-    let dashes: Vec<String> = dashes.collect();
-    let _ = match style {
-        Style::Markdown => writeln!(out, "|{}|", dashes.join("|")),
-        Style::Plain => writeln!(out, "{}", dashes.join("  ")),
-    };
+    fn opening(self, columns: usize) -> String {
+        match self {
+            Self::Latex => format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(columns - 1)),
+            Self::Plain | Self::Markdown => String::new(),
+        }
+    }
+
+    fn closing(self) -> &'static str {
+        match self {
+            Self::Latex => "\\bottomrule\n\\end{tabular}\n",
+            Self::Plain | Self::Markdown => "",
+        }
+    }
+
+    fn line(self, line: &[String], widths: &[usize]) -> String {
+        let padded = line.iter().zip(widths).enumerate().map(|(column, (text, width))| {
+            let gap = " ".repeat(width - text.chars().count());
+            if column == 0 { format!("{text}{gap}") } else { format!("{gap}{text}") }
+        });
+        let padded: Vec<String> = padded.collect();
+        match self {
+            Self::Markdown => format!("| {} |\n", padded.join(" | ")),
+            Self::Latex => format!("{} \\\\\n", padded.join(" & ")),
+            Self::Plain => format!("{}\n", padded.join("  ").trim_end()),
+        }
+    }
+
+    /// What stands between the head and the body.
+    fn rule(self, widths: &[usize]) -> String {
+        let dashes = widths.iter().enumerate().map(|(column, width)| match (self, column) {
+            (Self::Markdown, 0) => format!("{}-", "-".repeat(width + 1)),
+            (Self::Markdown, _) => format!("{}:", "-".repeat(width + 1)),
+            _ => "-".repeat(*width),
+        });
+        let dashes: Vec<String> = dashes.collect();
+        match self {
+            Self::Markdown => format!("|{}|\n", dashes.join("|")),
+            Self::Latex => "\\midrule\n".to_owned(),
+            Self::Plain => format!("{}\n", dashes.join("  ")),
+        }
+    }
 }

@@ -4,8 +4,8 @@
 use crate::{Result, tensors};
 use tch::{Kind, Tensor};
 
-/// Relative error of a sum of singular values up to which the cheap way to it is taken.
-const TOLERANCE: f64 = 1e-11;
+/// Estimated relative error of a sum of singular values up to which the cheap way to it is taken.
+const TOLERANCE: f64 = 1e-9;
 
 pub(super) fn trace(matrix: &Tensor) -> Result<f64> {
     Ok(matrix.f_trace()?.f_double_value(&[])?)
@@ -24,9 +24,10 @@ pub(super) fn relative_floor(d: usize) -> f64 {
 /// Sum of the singular values of any matrix; zero for one without rows or columns.
 ///
 /// They are the roots of the eigenvalues of the Gram matrix, which costs a third of a singular value decomposition.
-/// But rounding enters an eigenvalue as eps times the largest of them, and so a small root as sqrt(eps). Where a bound
-/// on that exceeds [`TOLERANCE`], the decomposition itself is made, whose error is eps times the largest singular
-/// value.
+/// But rounding enters an eigenvalue as eps times the largest of them, and so a small root as sqrt(eps). Where an estimate
+/// of that exceeds [`TOLERANCE`], the decomposition itself is made, whose error is eps times the largest singular value.
+/// The estimate takes the errors of the eigenvalues as independent and of that size; against the decomposition, over
+/// spectra that fall as the powers 0.3 to 2 of the index, the true error was at most a tenth of it.
 pub(super) fn nuclear_norm(matrix: &Tensor) -> Result<f64> {
     let size = matrix.size();
     if size.contains(&0) {
@@ -35,11 +36,11 @@ pub(super) fn nuclear_norm(matrix: &Tensor) -> Result<f64> {
     let transposed = matrix.f_tr()?;
     let gram = if size[0] < size[1] { matrix.f_matmul(&transposed)? } else { transposed.f_matmul(matrix)? };
     let squares = eigenvalues(&gram)?;
-    // Normwise error of a product and of a tridiagonal reduction: in practice below sqrt(d) eps.
-    let noise = (squares.len() as f64).sqrt() * f64::EPSILON * squares.last().copied().unwrap_or(0.0);
+    let noise = f64::EPSILON * squares.last().copied().unwrap_or(0.0);
     let sum: f64 = squares.iter().map(|l| l.max(0.0).sqrt()).sum();
-    let error: f64 = squares.iter().map(|l| 0.5 * noise / l.max(noise).sqrt()).sum();
-    if error <= TOLERANCE * sum {
+    // d sqrt(l) = dl / (2 sqrt(l)), and no root is off by more than the root of the noise.
+    let variance: f64 = squares.iter().map(|l| 0.25 * noise * noise / l.max(noise)).sum();
+    if variance.sqrt() <= TOLERANCE * sum {
         return Ok(sum);
     }
     // (tch's `linalg_svdvals` always names a driver, which libtorch refuses on the CPU.)

@@ -36,12 +36,12 @@ impl Moments {
             moments.mean.iter_mut().zip(row).for_each(|(m, x)| *m += f64::from(*x));
         }
         moments.mean.iter_mut().for_each(|m| *m /= (rows.len() as f64).max(1.0));
-        // Four rows at a time: M2 is the large array here, and each visit to it should do more than one product.
+        // Four rows at a time: each visit to an entry of M2 should do more than one product.
         let centred: Vec<f64> =
             rows.flat_map(|row| row.iter().zip(&moments.mean).map(|(x, m)| f64::from(*x) - m)).collect();
-        let mut quads = centred.chunks_exact(4 * dim);
-        quads.by_ref().for_each(|quad| add_outer::<4>(&mut moments.m2, quad, dim));
-        quads.remainder().chunks_exact(dim).for_each(|row| add_outer::<1>(&mut moments.m2, row, dim));
+        let (quads, rest) = centred.split_at(centred.len() / (4 * dim) * (4 * dim));
+        add_outer::<4>(&mut moments.m2, quads, dim);
+        add_outer::<1>(&mut moments.m2, rest, dim);
         moments
     }
 
@@ -146,21 +146,33 @@ impl Moments {
     }
 }
 
-/// Adds the outer products of `R` rows of length `dim` to a packed upper triangle.
+/// Rows and columns of M2 that stay in the first-level cache while all vectors go by.
+const TILE: (usize, usize) = (16, 128);
+
+/// Adds the outer products of vectors of length `dim`, `R` at a time, to a packed upper triangle. Tiles change the order
+/// of entries but not of sums: every entry gets the vectors in their order.
 fn add_outer<const R: usize>(m2: &mut [f64], rows: &[f64], dim: usize) {
-    let mut start = 0;
-    for i in 0..dim {
-        let left: [f64; R] = std::array::from_fn(|r| rows[r * dim + i]);
-        let right: [&[f64]; R] = std::array::from_fn(|r| &rows[r * dim + i..(r + 1) * dim]);
-        let row = &mut m2[start..start + dim - i];
-        for (j, m) in row.iter_mut().enumerate() {
-            let mut sum = 0.0;
-            for r in 0..R {
-                sum += left[r] * right[r][j];
+    for top in (0..dim).step_by(TILE.0) {
+        for left in (top..dim).step_by(TILE.1) {
+            let right = (left + TILE.1).min(dim);
+            for group in rows.chunks_exact(R * dim) {
+                for i in top..(top + TILE.0).min(right) {
+                    let from = left.max(i);
+                    let factor: [f64; R] = std::array::from_fn(|r| group[r * dim + i]);
+                    let others: [&[f64]; R] =
+                        std::array::from_fn(|r| &group[r * dim + from..r * dim + right]);
+                    // Row i of the triangle starts after dim + (dim - 1) + ... entries, and with column i.
+                    let start = i * dim - i * i.saturating_sub(1) / 2 + from - i;
+                    for (j, m) in m2[start..start + right - from].iter_mut().enumerate() {
+                        let mut sum = 0.0;
+                        for r in 0..R {
+                            sum += factor[r] * others[r][j];
+                        }
+                        *m += sum;
+                    }
+                }
             }
-            *m += sum;
         }
-        start += dim - i;
     }
 }
 

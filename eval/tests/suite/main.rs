@@ -13,12 +13,10 @@ mod frechet;
 mod inception;
 mod metrics;
 mod moments;
-<<<<<<< HEAD
 mod pairs;
 mod parity;
-=======
+mod pca;
 mod pickle;
->>>>>>> incep
 mod report;
 mod source;
 mod speed;

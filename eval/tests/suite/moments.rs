@@ -125,3 +125,21 @@ fn statistics_survive_the_file_to_the_bit() {
     let message = Statistics::from_safetensors(&newer).unwrap_err().to_string();
     assert!(message.contains("it has version 7, this program reads 1"), "{message}");
 }
+
+#[test]
+fn wide_rows_are_summed_in_tiles_without_a_change() {
+    // 300 columns are three tiles across; 4 rows at a time, then the rest.
+    let (n, d) = (11, 300);
+    let mut rng = Lcg(6);
+    let rows: Vec<f32> = (0..n * d).map(|_| rng.normal() as f32).collect();
+    let got = Moments::of_rows(&rows, d).covariance().unwrap();
+    let mean = |j: usize| (0..n).map(|r| f64::from(rows[r * d + j])).sum::<f64>() / n as f64;
+    let means: Vec<f64> = (0..d).map(mean).collect();
+    for (i, j) in
+        [(0, 0), (0, 299), (15, 16), (16, 16), (127, 128), (128, 140), (143, 290), (299, 299), (290, 3)]
+    {
+        let product =
+            |r: usize| (f64::from(rows[r * d + i]) - means[i]) * (f64::from(rows[r * d + j]) - means[j]);
+        close(got[i * d + j], (0..n).map(product).sum::<f64>() / (n - 1) as f64, 1e-14);
+    }
+}

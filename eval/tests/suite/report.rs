@@ -2,7 +2,8 @@
 
 use fewstep_eval::Error;
 use fewstep_eval::report::{
-    Cell, Figure, Metric, ReferenceInfo, Report, Style, TeacherInfo, fd_vs_nfe, html, means, table,
+    Cell, Figure, Level, Metric, Plot, Point, ReferenceInfo, Report, Scale, Series, Show, Style, TeacherInfo,
+    csv, fd_vs_nfe, html, means, metric_vs_nfe, table, table_of,
 };
 use std::collections::BTreeMap;
 
@@ -255,10 +256,120 @@ fn figures_for_the_eye() {
     let files = [
         ("fd_vs_nfe.svg", fd_vs_nfe(&full()).unwrap()),
         ("crowded.svg", fd_vs_nfe(&crowded).unwrap()),
+        ("bands.svg", fd_vs_nfe(&blocked(full())).unwrap()),
+        ("accuracy.svg", metric_vs_nfe(&blocked(full()), Metric::ACCURACY).unwrap()),
         ("report.html", html(&full(), &[]).unwrap()),
     ];
     for (name, text) in files {
         #[expect(clippy::disallowed_methods, reason = "this test is for its files")]
         std::fs::write(dir.join(name), text).unwrap();
     }
+}
+
+/// Three blocks around each mean.
+fn blocked(mut report: Report) -> Report {
+    report.blocks = 3;
+    for cell in &mut report.cells {
+        let scaled = |factor: f64| cell.metrics.iter().map(|(name, v)| (name.clone(), v * factor)).collect();
+        cell.blocks = vec![scaled(0.9), scaled(1.0), scaled(1.1)];
+        cell.metrics = means(&cell.blocks);
+    }
+    report
+}
+
+#[test]
+fn latex_tables_and_the_best_block() {
+    let expected = "\
+\\begin{tabular}{lrrr}
+\\toprule
+NFE       &      5 &             10 &    20 \\\\
+\\midrule
+dd\\_im    & 31.250 &          9.500 & 3.000 \\\\
+deis-tab3 &     -- & \\textbf{1.062} &    -- \\\\
+heun      &     -- &          1.063 &    -- \\\\
+\\bottomrule
+\\end{tabular}
+";
+    let mut small = small();
+    for cell in small.cells.iter_mut().filter(|cell| cell.solver == "ddim") {
+        cell.solver = "dd_im".to_owned();
+    }
+    let got = table(&small, Metric::FD, Style::Latex);
+    assert_eq!(got, expected, "\n{got}");
+    let report = blocked(small);
+    let got = table(&report, Metric::FD, Style::Latex);
+    assert!(got.contains("31.250 $\\pm$3.125"), "\n{got}");
+    let got = table_of(&report, Metric::FD, Show::Best, Style::Plain);
+    assert!(got.contains("28.125") && !got.contains('±'), "\n{got}");
+    let got = table_of(&report, Metric::ACCURACY, Show::Best, Style::Plain);
+    assert!(got.contains(&format!("{:.3}", 1.1 * (0.9 - 0.0095))), "\n{got}");
+}
+
+#[test]
+fn a_metric_that_is_good_near_real_images_has_no_best() {
+    let mut report = small();
+    for (i, cell) in report.cells.iter_mut().enumerate() {
+        cell.metrics.insert("saturation".to_owned(), 0.1 * i as f64);
+    }
+    let got = table(&report, Metric::SATURATION, Style::Plain);
+    assert!(got.contains("0.300") && !got.contains('*'), "\n{got}");
+    assert_eq!(Metric::SATURATION.direction(), "best near real images");
+    assert!(html(&report, &[]).unwrap().contains("<h2>Saturation"));
+}
+
+#[test]
+fn csv_has_a_line_for_every_number() {
+    let mut report = blocked(small());
+    report.model = "a, \"b\"".to_owned();
+    let text = csv(&report);
+    assert_eq!(text.lines().count(), 1 + 5 * 3);
+    let line = text.lines().find(|line| line.contains(",fd,")).unwrap();
+    assert!(
+        line.starts_with("\"a, \"\"b\"\"\",vp-linear,ddim,uniform-t,5,5,5,5000,3,fd,31.25,3.125"),
+        "{line}"
+    );
+    assert!(line.contains(",28.125,0.0025,ddim-5-"), "{line}");
+    let accuracy = text.lines().find(|line| line.contains(",accuracy,")).unwrap();
+    let best: f64 = accuracy.split(',').rev().nth(2).unwrap().parse().unwrap();
+    assert!((best - 1.1 * (0.9 - 0.03125)).abs() < 1e-15, "{accuracy}");
+    assert!(csv(&small()).contains(",1,fd,31.25,,31.25,"));
+}
+
+#[test]
+fn any_metric_over_any_setting_is_a_plot() {
+    let scales: [f64; 5] = [1.0, 1.5, 4.0, 8.0, 16.0];
+    let line = |label: &str, slope: f64, spread: f64| Series {
+        label: label.to_owned(),
+        points: scales.iter().map(|x| Point { x: *x, y: 0.2 + slope * x, spread }).collect(),
+    };
+    let mut plot = Plot {
+        title: "saturation against scale".to_owned(),
+        subtitle: "made up".to_owned(),
+        x: ("cfg_scale".to_owned(), Scale::Log),
+        y: ("saturation".to_owned(), Scale::Linear),
+        series: vec![line("cfg", 0.03, 0.01), line("apg", -0.02, 0.0)],
+        levels: vec![Level { label: "real images".to_owned(), value: 0.21 }],
+    };
+    let svg = plot.svg("sweep").unwrap();
+    assert_eq!(svg, plot.svg("sweep").unwrap());
+    for text in ["cfg", "apg", "real images", ">\n1.5\n<", ">\n16\n<", ">\n0.4\n<", "cfg_scale"] {
+        assert!(svg.contains(text), "{text}");
+    }
+    // One band, of the line that has a spread.
+    assert_eq!(svg.matches("opacity=\"0.15\"").count(), 1);
+    // A logarithmic axis leaves out what it cannot hold.
+    plot.y.1 = Scale::Log;
+    plot.levels[0].value = -1.0;
+    let svg = plot.svg("sweep").unwrap();
+    assert!(!svg.contains("real images") && svg.contains("apg"));
+    plot.series.truncate(1);
+    plot.series[0].points.retain(|p| p.y < 0.0);
+    assert!(matches!(plot.svg("sweep"), Err(Error::Figure { figure: "sweep", .. })));
+
+    let report = blocked(full());
+    for metric in [Metric::RMSE, Metric::ACCURACY] {
+        let svg = metric_vs_nfe(&report, metric).unwrap();
+        assert!(svg.contains(metric.title()) && svg.contains(metric.direction()));
+    }
+    assert!(matches!(metric_vs_nfe(&report, Metric::KID), Err(Error::Figure { .. })));
 }

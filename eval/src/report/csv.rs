@@ -1,0 +1,44 @@
+//! Every number of a report as comma-separated values, one line a cell and metric (RFC 4180).
+
+use super::table::best_block;
+use super::{Metric, Report};
+use std::fmt::Write as _;
+
+/// Header, then a line for each metric of each cell, in the order of the report: mean, standard deviation and best value
+/// over the blocks (empty, and the mean again, with one block). Numbers read back to the bit.
+pub fn csv(report: &Report) -> String {
+    let mut out = "model,path,solver,grid,steps,nfe,forwards,samples,blocks,metric,mean,sd,best,seconds_per_image,plan_hash\n"
+        .to_owned();
+    for cell in &report.cells {
+        for (name, mean) in &cell.metrics {
+            let sd = cell.sd(name).map_or(String::new(), |sd| sd.to_string());
+            let best = best_block(cell, Metric::named(name)).unwrap_or(*mean);
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                out,
+                "{},{},{},{},{},{},{},{},{},{},{mean},{sd},{best},{},{}",
+                quote(&report.model),
+                quote(&report.path),
+                quote(&cell.solver),
+                quote(&cell.grid),
+                cell.steps,
+                cell.nfe,
+                cell.forwards,
+                cell.samples,
+                cell.blocks.len().max(1),
+                quote(name),
+                cell.seconds_per_image,
+                quote(&cell.plan_hash),
+            );
+        }
+    }
+    out
+}
+
+fn quote(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
