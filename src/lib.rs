@@ -6,6 +6,7 @@
 //!
 //! - [`pipeline`]: runs a plan on tensors, batch by batch;
 //! - [`mod@bench`]: measures plans cell by cell, and keeps the record;
+//! - [`measure`]: metrics of pictures that exist;
 //! - [`train`]: makes the built-in models;
 //! - [`output`]: pictures and files;
 //! - [`cli`]: one file a verb; the only place that reads arguments and prints.
@@ -14,6 +15,7 @@ pub mod bench;
 pub mod cli;
 pub mod device;
 pub mod interrupt;
+pub mod measure;
 pub mod output;
 pub mod pipeline;
 pub mod train;

@@ -43,6 +43,31 @@ pub enum Error {
         got: String,
     },
 
+    /// A picture could not be read.
+    #[error("cannot use the picture `{file}`: {problem}")]
+    Picture {
+        /// The file, with its place in an archive or array.
+        file: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// A folder, archive or array is no source of pictures.
+    #[error("cannot take pictures from `{}`: {problem}", path.display())]
+    Source {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// An `.npy` or `.npz` file does not follow its format, or does not hold what was asked for.
+    #[error("cannot use `{file}`: {problem}")]
+    Npy {
+        /// The file, and the array in it.
+        file: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+
     // --- networks and tensors ---
     /// Weights do not fit the network; every mismatch is listed.
     #[error("these are not the weights of `{network}`: {}; use the file that its own training wrote", problems.join("; "))]
@@ -50,6 +75,19 @@ pub enum Error {
         /// Network that was asked to load them.
         network: String,
         /// One entry a mismatch.
+        problems: Vec<String>,
+    },
+    /// A file of weights was refused; every reason is listed.
+    #[error(
+        "`{file}` does not hold the weights of `{network}`: {}; use the file as it was published",
+        few(problems)
+    )]
+    Checkpoint {
+        /// The file.
+        file: String,
+        /// Network that was asked to load it.
+        network: &'static str,
+        /// One entry a reason.
         problems: Vec<String>,
     },
     /// A tensor or a buffer has the wrong kind or shape.
@@ -131,6 +169,14 @@ pub enum Error {
         /// Why not.
         problem: String,
     },
+}
+
+/// The first of many problems, and how many more there are.
+fn few(problems: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = problems.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    let more = problems.len().saturating_sub(SHOWN);
+    if more == 0 { shown } else { format!("{shown}; and {more} more") }
 }
 
 /// libtorch appends its C++ stack to every message; only the first line is for people.

@@ -15,11 +15,16 @@ impl Hasher {
 
     /// The digest: 64 hexadecimal digits.
     pub(crate) fn finish(self) -> String {
-        self.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        self.finish_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
             // Writing to a String cannot fail.
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+    }
+
+    /// The digest as bytes.
+    pub(crate) fn finish_bytes(self) -> [u8; 32] {
+        self.0.finalize().into()
     }
 }
 

@@ -36,8 +36,11 @@ pub mod feature;
 mod hash;
 pub mod metrics;
 mod mt19937;
+pub mod npy;
+pub mod pickle;
 pub mod report;
 mod rng;
+pub mod source;
 pub mod stats;
 mod tensors;
 

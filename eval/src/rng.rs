@@ -19,6 +19,11 @@ impl SplitMix64 {
         Self { state: mix(mix(seed.wrapping_add(GAMMA)) ^ stream.wrapping_mul(GAMMA)) }
     }
 
+    /// The sequence as the reference generator has it from this state on.
+    pub(crate) fn from_state(state: u64) -> Self {
+        Self { state }
+    }
+
     /// Next 64 random bits.
     pub(crate) fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GAMMA);

@@ -5,8 +5,11 @@
 
 use crate::{Error, Result};
 use flate2::read::GzDecoder;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
+
+type Said<T> = std::result::Result<T, String>;
 
 /// Largest array that is read: 1 GiB, twenty times Fashion-MNIST. A header that promises more is refused.
 pub const MAX_BYTES: usize = 1 << 30;
@@ -45,7 +48,24 @@ pub fn parse_idx(file: &str, bytes: &[u8]) -> Result<IdxArray> {
     }
 }
 
-fn parse(stream: &mut dyn Read) -> std::result::Result<IdxArray, String> {
+fn parse(stream: &mut dyn Read) -> Said<IdxArray> {
+    let (dims, count) = parse_header(stream)?;
+    if count > MAX_BYTES as u64 {
+        return Err(format!("its sizes {dims:?} make no array of 1 to {MAX_BYTES} bytes"));
+    }
+    let mut data = Vec::new();
+    // One byte beyond the array shows trailing data, and makes a gzip stream check its own checksum at the end.
+    let taken = stream.take(count + 1).read_to_end(&mut data);
+    taken.map_err(|e| format!("{} of {count} bytes of data are readable ({e})", data.len()))?;
+    if data.len() as u64 == count {
+        return Ok(IdxArray { dims, data });
+    }
+    let found = if (data.len() as u64) < count { format!("only {}", data.len()) } else { "more".to_owned() };
+    Err(format!("its sizes {dims:?} promise {count} bytes of data but there are {found}"))
+}
+
+/// Sizes and their product, which is not 0.
+fn parse_header(stream: &mut dyn Read) -> Said<(Vec<usize>, u64)> {
     let magic = word(stream, "its header")?;
     let [0, 0, kind, rank] = magic else {
         return Err(format!("it starts with {magic:02x?} instead of [00, 00, 08, dimensions]"));
@@ -60,22 +80,79 @@ fn parse(stream: &mut dyn Read) -> std::result::Result<IdxArray, String> {
     for _ in 0..rank {
         dims.push(u32::from_be_bytes(word(stream, "its list of sizes")?) as usize);
     }
-    let count = dims.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-    let Some(count) = count.filter(|count| (1..=MAX_BYTES).contains(count)) else {
-        return Err(format!("its sizes {dims:?} make no array of 1 to {MAX_BYTES} bytes"));
-    };
-    let mut data = Vec::new();
-    // One byte beyond the array shows trailing data, and makes a gzip stream check its own checksum at the end.
-    let taken = stream.take(count as u64 + 1).read_to_end(&mut data);
-    taken.map_err(|e| format!("{} of {count} bytes of data are readable ({e})", data.len()))?;
-    if data.len() == count {
-        return Ok(IdxArray { dims, data });
+    let count = dims.iter().try_fold(1_u64, |product, size| product.checked_mul(*size as u64));
+    match count.filter(|count| *count > 0) {
+        Some(count) => Ok((dims, count)),
+        None => Err(format!("its sizes {dims:?} make no array of 1 to {MAX_BYTES} bytes")),
     }
-    let found = if data.len() < count { format!("only {}", data.len()) } else { "more".to_owned() };
-    Err(format!("its sizes {dims:?} promise {count} bytes of data but there are {found}"))
 }
 
-fn word(stream: &mut dyn Read, part: &str) -> std::result::Result<[u8; 4], String> {
+/// An idx file read bit by bit, for files that need not fit into memory.
+pub(crate) struct IdxReader {
+    file: String,
+    stream: Box<dyn Read>,
+    dims: Vec<usize>,
+}
+
+impl IdxReader {
+    /// Opens a gzipped or plain file and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let mut file = BufReader::new(File::open(path).map_err(read)?);
+        let gzipped = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
+        let mut stream: Box<dyn Read> =
+            if gzipped { Box::new(BufReader::new(GzDecoder::new(file))) } else { Box::new(file) };
+        let file = path.display().to_string();
+        match parse_header(&mut stream) {
+            Ok((dims, _)) => Ok(Self { file, stream, dims }),
+            Err(problem) => Err(Error::Idx { file, problem }),
+        }
+    }
+
+    /// Size along each dimension, 1 to 4 of them, none 0.
+    pub(crate) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// Passes over so many bytes.
+    pub(crate) fn skip(&mut self, count: u64) -> Result<()> {
+        let passed = std::io::copy(&mut (&mut self.stream).take(count), &mut std::io::sink());
+        match passed {
+            Ok(passed) if passed == count => Ok(()),
+            Ok(_) => Err(self.short(&"too few bytes")),
+            Err(e) => Err(self.short(&e)),
+        }
+    }
+
+    /// The next bytes.
+    pub(crate) fn take(&mut self, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).map_err(|e| self.short(&e))?;
+        Ok(bytes)
+    }
+
+    /// Checks that nothing follows; a gzip stream checks its checksum.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        match self.stream.read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(self.short(&"more bytes")),
+            Err(e) => Err(self.short(&e)),
+        }
+    }
+
+    fn short(&self, found: &dyn std::fmt::Display) -> Error {
+        let problem = format!("its sizes {:?} promise other data ({found})", self.dims);
+        Error::Idx { file: self.file.clone(), problem }
+    }
+}
+
+impl std::fmt::Debug for IdxReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IdxReader({}, {:?})", self.file, self.dims)
+    }
+}
+
+fn word(stream: &mut dyn Read, part: &str) -> Said<[u8; 4]> {
     let mut word = [0; 4];
     stream.read_exact(&mut word).map_err(|e| format!("it ends within {part} ({e})"))?;
     Ok(word)

@@ -7,3 +7,5 @@ mod idx;
 pub use colour::Paint;
 pub use fashion_mnist::{CLASS_NAMES, FashionMnist, Part, Split};
 pub use idx::{IdxArray, MAX_BYTES, parse_idx, read_idx};
+
+pub(crate) use idx::IdxReader;

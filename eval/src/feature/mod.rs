@@ -3,8 +3,10 @@
 mod batches;
 mod builtin;
 mod classifier;
+pub mod inception;
 mod params;
 mod pca;
+mod strict;
 
 pub use builtin::{fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
 pub use classifier::{Arch, COLOUR, Classifier, GREY, Output};

@@ -1,10 +1,11 @@
 //! Named weights as plain tensors: strict loading, stable saving, one hash.
 
+use super::strict;
 use crate::hash::Hasher;
 use crate::{Error, Result, tensors};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 use std::collections::BTreeMap;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Weights by name, f32 on the CPU, in alphabetical order.
 #[derive(Debug)]
@@ -57,24 +58,16 @@ impl Params {
     /// finite, all at once.
     pub(crate) fn from_safetensors(network: &str, bytes: &[u8], specs: &[Spec<'_>]) -> Result<Self> {
         let refuse = |problems| Error::Weights { network: network.to_owned(), problems };
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| refuse(vec![format!("not a whole safetensors file ({e})")]))?;
-        let mut problems = Vec::new();
+        let stored = strict::safetensors(bytes).map_err(|problem| refuse(vec![problem]))?;
+        let named = specs.iter().map(|(name, shape)| (*name, *shape));
+        let values = strict::values(named, stored).map_err(refuse)?;
         let mut map = BTreeMap::new();
         for (name, shape) in specs {
-            match file.tensor(name) {
-                Err(_) => problems.push(format!("`{name}` is missing")),
-                Ok(view) => match read(&view, shape) {
-                    Ok(tensor) => _ = map.insert((*name).to_owned(), tensor),
-                    Err(problem) => problems.push(format!("`{name}` {problem}")),
-                },
+            if let Some(values) = values.get(*name) {
+                map.insert((*name).to_owned(), tensors::from_slice(values, shape)?);
             }
         }
-        let mut names = file.names();
-        names.sort_unstable();
-        let foreign = names.iter().filter(|name| !specs.iter().any(|(known, _)| known == *name));
-        problems.extend(foreign.map(|name| format!("`{name}` is unexpected")));
-        if problems.is_empty() { Ok(Self(map)) } else { Err(refuse(problems)) }
+        Ok(Self(map))
     }
 
     /// Safetensors bytes, f16 when `half`, else f32; equal weights give equal bytes.
@@ -106,26 +99,4 @@ impl Params {
             |e| Error::Weights { network: "weights to save".to_owned(), problems: vec![format!("{e}")] };
         safetensors::serialize(views.map_err(unfit)?, None).map_err(unfit)
     }
-}
-
-/// One stored weight as an f32 tensor, or what is wrong with it.
-fn read(view: &TensorView<'_>, shape: &[i64]) -> std::result::Result<Tensor, String> {
-    let got: Vec<i64> = view.shape().iter().map(|s| *s as i64).collect();
-    if got != shape {
-        let (want, got) = (tensors::shape_text(shape), tensors::shape_text(&got));
-        return Err(format!("has shape {got}, expected {want}"));
-    }
-    let values: Vec<f32> = match view.dtype() {
-        Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => {
-            view.data().as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
-        }
-        other => return Err(format!("is stored as {other:?}, expected F32 or F16")),
-    };
-    if values.iter().any(|v| !v.is_finite()) {
-        return Err("holds a value that is not finite".to_owned());
-    }
-    let tensor = tensors::from_slice(&values, shape).map_err(|e| e.to_string())?;
-    debug_assert_eq!(tensor.kind(), Kind::Float);
-    Ok(tensor)
 }

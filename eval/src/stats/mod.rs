@@ -1,5 +1,6 @@
 //! Statistics of feature vectors, in f64: moments that stream and merge, and the Fréchet distance between them.
 
+pub mod files;
 mod frechet;
 mod linalg;
 mod moments;

@@ -1,6 +1,9 @@
 //! Times to look at by hand: `cargo test --release -p fewstep-eval speed -- --ignored --nocapture`.
 
 use crate::common::{Lcg, one_thread};
+use fewstep_eval::feature::inception::{
+    BATCH, INPUT, Inception, Layout, Picture, Protocol, Resizer, Tap, formula_weights,
+};
 use fewstep_eval::feature::{Classifier, FeatureNet as _, GREY};
 use fewstep_eval::stats::{Moments, Reference, ShardedMoments};
 use std::time::Duration;
@@ -46,4 +49,28 @@ fn speed() {
     let reference = Reference::new(&moments).unwrap();
     time("distance of 128", 3, || reference.distance(&moments).unwrap());
     time("sha256 of the weights", 3, || net.id().unwrap());
+}
+
+#[test]
+#[ignore = "measures time"]
+fn speed_of_inception() {
+    one_thread();
+    for side in [32, 64, 256, 512] {
+        let bytes = Lcg(3).bytes(side * side * 3);
+        let picture = Picture::new(&bytes, [side, side], 3, Layout::Interleaved).unwrap();
+        let mut out = vec![0.0; INPUT];
+        for protocol in Protocol::ALL {
+            let resizer = Resizer::new(protocol, [side, side]).unwrap();
+            time(&format!("{protocol} resize of {side} x {side}"), 20, || {
+                resizer.run(&picture, &mut out).unwrap()
+            });
+        }
+    }
+    time("weights by formula and their hash", 1, || formula_weights().unwrap());
+    let weights = formula_weights().unwrap();
+    time("network from weights", 1, || Inception::new(&weights).unwrap());
+    let net = Inception::new(&weights).unwrap();
+    let images: Vec<f32> = Lcg(4).bytes(BATCH * INPUT).iter().map(|b| f32::from(*b) / 128.0 - 1.0).collect();
+    let images = Tensor::from_slice(&images).view([BATCH as i64, 3, 299, 299]);
+    time(&format!("features of {BATCH} images"), 3, || net.infer(&images, &[Tap::F2048]).unwrap());
 }

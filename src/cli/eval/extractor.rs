@@ -1,9 +1,8 @@
-//! `fewstep eval`: how far the built-in metrics can be trusted.
+//! `fewstep eval extractor`: how far the built-in metrics can be trusted.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Subcommand;
 use fewstep_eval::corrupt::{BLUR_LEVELS, Corruption, NOISE_LEVELS, corruption_curve, rises};
 use fewstep_eval::data::FashionMnist;
 use fewstep_eval::feature::{FeatureNet, fmnist_cnn};
@@ -11,26 +10,17 @@ use fewstep_eval::metrics::ConditionalAccuracy;
 use fewstep_eval::stats::{FdReport, Reference, ShardedMoments};
 use serde_json::json;
 
-use super::{Exit, print, set_threads};
+use crate::cli::{Exit, print, set_threads};
 
-/// Measure the measures
+/// Check the built-in feature network: accuracy, FD of real images against its floor, FD of damaged images
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Check the built-in feature network: accuracy, FD of real images against its floor, FD of damaged images
-    Extractor {
-        /// Folder with the four Fashion-MNIST files (`make data`)
-        #[arg(long, default_value = "data/fashion-mnist")]
-        data: PathBuf,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// Folder with the four Fashion-MNIST files (`make data`)
+    #[arg(long, default_value = "data/fashion-mnist")]
+    data: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints the figures; fails if they would make the metric unfit.
@@ -38,7 +28,7 @@ enum What {
 /// # Errors
 /// If the data cannot be read, or FD does not rise with damage.
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let What::Extractor { data, json } = &args.what;
+    let Args { data, json } = args;
     set_threads(None)?;
     let test = FashionMnist::open_test(data)?;
     let (net, statistics) = fmnist_cnn()?;

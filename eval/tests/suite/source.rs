@@ -1,0 +1,327 @@
+//! Pictures come in one order, whatever holds them, and bad files are told by name.
+
+#![expect(clippy::disallowed_methods, reason = "the crate reads files, so a test has to write them")]
+
+use fewstep_eval::source::{Picture, Ring, Source, open, pictures};
+use fewstep_eval::{Error, Result};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+use zip::write::SimpleFileOptions;
+
+fn pixel(i: usize, x: u32, y: u32) -> u8 {
+    (i as u32 * 31 + x * 7 + y * 13) as u8
+}
+
+fn grey(i: usize, width: u32, height: u32) -> GrayImage {
+    GrayImage::from_fn(width, height, |x, y| Luma([pixel(i, x, y)]))
+}
+
+fn bytes(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    image.write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+    bytes(&image.into(), ImageFormat::Png)
+}
+
+fn zip_of(entries: &[(&str, &[u8])], packed: bool) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let method = if packed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+    for (name, data) in entries {
+        zip.start_file(*name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.write_all(data).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
+    let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), data].concat()
+}
+
+fn all(source: &dyn Source, batch: usize, threads: usize) -> Result<Vec<Picture>> {
+    some(source, 0..source.len(), batch, threads)
+}
+
+fn some(
+    source: &dyn Source,
+    range: std::ops::Range<u64>,
+    batch: usize,
+    threads: usize,
+) -> Result<Vec<Picture>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut seen = Vec::new();
+    let mut next = range.start;
+    pictures(source, range, Ring::new(&pool, batch), &|i, picture| Ok((i, picture)), &mut |first, batch| {
+        assert_eq!(first, next);
+        for (i, picture) in batch {
+            assert_eq!(i, next);
+            next += 1;
+            seen.push(picture);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(seen)
+}
+
+fn refused(path: &Path, says: &[&str]) {
+    let error = open(path).and_then(|source| all(source.as_ref(), 4, 2)).unwrap_err().to_string();
+    for part in says.iter().chain([&"; "]) {
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    }
+    assert!(error.contains(&path.display().to_string()), "`{error}` does not name {}", path.display());
+}
+
+#[test]
+fn one_set_of_pictures_is_the_same_in_every_container() {
+    let dir = tempfile::tempdir().unwrap();
+    let (n, w, h) = (13, 5, 4);
+    let folder = dir.path().join("folder");
+    fs::create_dir_all(folder.join("sub")).unwrap();
+    let mut entries = Vec::new();
+    let mut raw = Vec::new();
+    for i in 0..n {
+        let file = png(grey(i, w, h));
+        raw.extend_from_slice(grey(i, w, h).as_raw());
+        entries.push((format!("sub/{i}.png"), file));
+    }
+    // Written in another order than they are read in.
+    for (name, file) in entries.iter().rev() {
+        fs::write(folder.join(name), file).unwrap();
+    }
+    fs::write(folder.join("readme.txt"), "no picture").unwrap();
+    fs::write(folder.join(".hidden.png"), "no picture").unwrap();
+    let listed: Vec<(&str, &[u8])> = entries.iter().rev().map(|(n, f)| (n.as_str(), f.as_slice())).collect();
+    let rgb: Vec<u8> = raw.iter().flat_map(|v| [*v; 3]).collect();
+    let array = npy(&format!("({n}, {h}, {w}, 3)"), &rgb);
+    let flat = npy(&format!("({n}, {h}, {w})"), &raw);
+    let mut idx = vec![0, 0, 8, 3];
+    idx.extend([n as u32, h, w].iter().flat_map(|size| size.to_be_bytes()));
+    idx.extend(&raw);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&idx).unwrap();
+    let files = [
+        ("a.zip", zip_of(&listed, true)),
+        ("b.zip", zip_of(&listed, false)),
+        ("c.npz", zip_of(&[("arr_0.npy", &array), ("arr_1.npy", &[])], true)),
+        ("d.npz", zip_of(&[("samples.npy", &array)], false)),
+        ("e.npy", array.clone()),
+        ("f.npy", flat),
+        ("g.idx", idx),
+        ("h.gz", gz.finish().unwrap()),
+    ];
+    let digests = |source: &dyn Source| -> Vec<[u8; 32]> {
+        all(source, 4, 2).unwrap().iter().map(Picture::digest).collect()
+    };
+    let source = open(&folder).unwrap();
+    assert_eq!(source.len(), n as u64);
+    assert!(source.remarks()[0].contains("1 files"), "{:?}", source.remarks());
+    let expected = digests(source.as_ref());
+    for (i, picture) in all(source.as_ref(), 1, 1).unwrap().iter().enumerate() {
+        assert_eq!(picture.grey().unwrap(), grey(i, w, h).into_raw());
+        assert_eq!((picture.width(), picture.height()), (w, h));
+        assert!(picture.facts().grey);
+    }
+    for (name, data) in files {
+        let path = dir.path().join(name);
+        fs::write(&path, data).unwrap();
+        let source = open(&path).unwrap();
+        assert_eq!(digests(source.as_ref()), expected, "{name}");
+        let tail: Vec<_> = some(source.as_ref(), 7..11, 3, 2).unwrap().iter().map(Picture::digest).collect();
+        assert_eq!(tail, expected[7..11], "{name}");
+    }
+}
+
+#[test]
+fn every_kind_of_picture_becomes_rgb_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let colour = RgbImage::from_fn(6, 3, |x, y| Rgb([pixel(0, x, y), pixel(1, x, y), pixel(2, x, y)]));
+    let half = RgbaImage::from_fn(2, 1, |x, _| Rgba([100, 0, 255, if x == 0 { 128 } else { 255 }]));
+    let solid = RgbaImage::from_fn(2, 1, |_, _| Rgba([100, 0, 255, 255]));
+    let deep = image::ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(2, 1, |x, _| Luma([x as u16 * 65_535]));
+    let faint = image::ImageBuffer::<LumaA<u8>, Vec<u8>>::from_fn(1, 1, |_, _| LumaA([0, 0]));
+    let lossless = bytes(&colour.clone().into(), ImageFormat::WebP);
+    let files: Vec<(&str, Vec<u8>)> = vec![
+        ("0.png", png(colour.clone())),
+        ("1.BMP", bytes(&colour.clone().into(), ImageFormat::Bmp)),
+        ("2.webp", lossless),
+        ("3.jpg", bytes(&colour.clone().into(), ImageFormat::Jpeg)),
+        ("4.png", png(half)),
+        ("5.png", png(solid)),
+        ("6.png", png(DynamicImage::ImageLuma16(deep))),
+        ("7.png", png(DynamicImage::ImageLumaA8(faint))),
+    ];
+    for (name, data) in &files {
+        fs::write(dir.path().join(name), data).unwrap();
+    }
+    let source = open(dir.path()).unwrap();
+    let seen = all(source.as_ref(), 3, 2).unwrap();
+    assert_eq!(seen.len(), files.len());
+    for exact in &seen[..3] {
+        assert_eq!(exact.rgb(), colour.as_raw());
+    }
+    assert!(
+        !seen[0].facts().lossy && !seen[1].facts().lossy && seen[2].facts().lossy && seen[3].facts().lossy
+    );
+    // Half of (100, 0, 255) and half of white.
+    assert_eq!(seen[4].rgb(), [177, 127, 255, 100, 0, 255]);
+    assert!(seen[4].facts().transparent && !seen[5].facts().transparent);
+    assert_eq!(seen[6].rgb(), [0, 0, 0, 255, 255, 255]);
+    assert!(seen[6].facts().deep && seen[6].facts().grey);
+    assert_eq!(seen[7].rgb(), [255, 255, 255]);
+}
+
+/// A PNG that consists of a header only.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut file = png(grey(0, 1, 1));
+    file[16..20].copy_from_slice(&width.to_be_bytes());
+    file[20..24].copy_from_slice(&height.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&file[12..29]);
+    file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    file
+}
+
+#[test]
+fn a_broken_or_hostile_picture_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = png(grey(3, 40, 40));
+    let jpeg = bytes(&grey(3, 64, 64).into(), ImageFormat::Jpeg);
+    let webp = bytes(&DynamicImage::from(grey(3, 40, 40)).into_rgb8().into(), ImageFormat::WebP);
+    let bmp = bytes(&grey(3, 40, 40).into(), ImageFormat::Bmp);
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("x.png", whole[..whole.len() - 60].to_vec(), "replace it"),
+        ("x.jpg", jpeg[..jpeg.len() - 40].to_vec(), "ends early"),
+        ("x.webp", webp[..webp.len() / 2].to_vec(), "replace it"),
+        ("x.bmp", bmp[..bmp.len() / 2].to_vec(), "replace it"),
+        ("x.png", vec![], "empty"),
+        ("x.png", b"GIF89a\x01\x00\x01\x00".to_vec(), "neither PNG, JPEG, WebP nor BMP"),
+        ("x.png", png_header(40_000, 40_000), "40000x40000 pixels, the limit is 16384 a side"),
+        ("x.png", png_header(16_000, 16_000), "16000x16000 pixels, the limit is 67108864 in all"),
+    ];
+    for (name, data, says) in cases {
+        let folder = dir.path().join("folder");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(name);
+        fs::write(&path, &data).unwrap();
+        fs::write(folder.join("a.png"), &whole).unwrap();
+        let source = open(&folder).unwrap();
+        let error = all(source.as_ref(), 4, 2).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains(&path.display().to_string()), "{error}");
+        let zip = dir.path().join("x.zip");
+        fs::write(&zip, zip_of(&[("a.png", &whole), (name, &data)], true)).unwrap();
+        refused(&zip, &[says, name]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
+fn sources_without_a_picture_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    refused(dir.path(), &["no files in it"]);
+    fs::write(dir.path().join("a.txt"), "x").unwrap();
+    refused(dir.path(), &["none of the 1 files"]);
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (b"hello".to_vec(), "neither a folder"),
+        (vec![], "neither a folder"),
+        (zip_of(&[("a.txt", b"x")], true), "no picture in it"),
+        (zip_of(&[("a.png", b"x")], true)[..60].to_vec(), "no whole zip archive"),
+        (npy("(0, 4, 4, 3)", &[]), "holds no picture"),
+        (npy("(1, 3, 4, 4)", &[0; 48]), "transpose"),
+        (npy("(1, 4, 4, 2)", &[0; 32]), "convert"),
+        (npy("(1, 40000, 40000, 3)", &[]), "the limit is 16384 a side"),
+        (npy("(18446744073709551615, 9, 9, 3)", &[]), "beyond any file"),
+        (npy("(2, 4, 4, 3)", &[0; 50]), "[1]"),
+        (npy("(2, 4, 4, 3)", &[0; 100]), "more data"),
+        (vec![0, 0, 8, 1, 0, 0, 0, 1, 7], "sizes are [1]"),
+        (vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3], "promise other data"),
+        (vec![0x1f, 0x8b, 8, 0], "whole idx file"),
+    ];
+    for (data, says) in cases {
+        let path = dir.path().join("case");
+        fs::write(&path, data).unwrap();
+        refused(&path, &[says]);
+    }
+    assert!(matches!(open(Path::new("does/not/exist")).unwrap_err(), Error::Read { .. }));
+}
+
+#[test]
+fn an_archive_may_not_unpack_to_more_than_its_directory_says_or_the_limit() {
+    // 600 MiB of zeros pack to 0.6 MB.
+    let dir = tempfile::tempdir().unwrap();
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bomb.png", SimpleFileOptions::default()).unwrap();
+    let block = vec![0; 1 << 20];
+    (0..600).for_each(|_| zip.write_all(&block).unwrap());
+    let mut data = zip.finish().unwrap().into_inner();
+    let path = dir.path().join("bomb.zip");
+    fs::write(&path, &data).unwrap();
+    refused(&path, &["bomb.png", "unpacks to 629145600 bytes, the limit is 536870912"]);
+    // The directory lies: four bytes.
+    let at = data.windows(4).rposition(|w| w == 0x0201_4b50_u32.to_le_bytes()).unwrap();
+    data[at + 24..at + 28].copy_from_slice(&4_u32.to_le_bytes());
+    fs::write(&path, &data).unwrap();
+    refused(&path, &["bomb.png"]);
+}
+
+#[test]
+fn damage_in_a_packed_array_is_found_by_its_checksum() {
+    let dir = tempfile::tempdir().unwrap();
+    let array = npy("(2, 4, 4, 3)", &(0..96).collect::<Vec<u8>>());
+    let mut data = zip_of(&[("arr_0.npy", &array)], false);
+    let at = data.windows(4).position(|w| w == [50, 51, 52, 53]).unwrap();
+    data[at] ^= 1;
+    let path = dir.path().join("x.npz");
+    fs::write(&path, data).unwrap();
+    refused(&path, &["fetch it again"]);
+}
+
+#[test]
+fn the_first_error_in_order_wins_and_what_came_before_is_handed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..20 {
+        let data = if i == 9 || i == 17 { vec![1, 2, 3] } else { png(grey(i, 8, 8)) };
+        fs::write(dir.path().join(format!("{i}.png")), data).unwrap();
+    }
+    let source = open(dir.path()).unwrap();
+    for (batch, handed) in [(1, 9), (4, 8), (50, 0)] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let mut seen = 0;
+        let result = pictures(
+            source.as_ref(),
+            0..20,
+            Ring::new(&pool, batch),
+            &|_, picture| Ok(picture),
+            &mut |_, batch| {
+                seen += batch.len();
+                Ok(ControlFlow::Continue(()))
+            },
+        );
+        assert!(result.unwrap_err().to_string().contains("9.png"));
+        assert_eq!(seen, handed);
+    }
+}
+
+#[test]
+fn the_consumer_may_break_off_or_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..30).for_each(|i| fs::write(dir.path().join(format!("{i}.png")), png(grey(i, 8, 8))).unwrap());
+    let source = open(dir.path()).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let mut batches = 0;
+    pictures(source.as_ref(), 0..30, Ring::new(&pool, 2), &|_, p| Ok(p), &mut |_, _| {
+        batches += 1;
+        Ok(if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .unwrap();
+    assert_eq!(batches, 3);
+    let failed = pictures(source.as_ref(), 0..30, Ring::new(&pool, 2), &|_, p| Ok(p), &mut |_, _| {
+        Err(Error::NonFinite { what: "it".to_owned() })
+    });
+    assert!(matches!(failed.unwrap_err(), Error::NonFinite { .. }));
+}

@@ -1,0 +1,259 @@
+//! The networks behind the metrics: the Inception of the literature on weights that the user has, and our own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+use fewstep_eval::Error;
+use fewstep_eval::feature::inception::{
+    BATCH, INPUT, Inception, Layout, Picture as Bytes, Protocol, Resizer, SIDE, Tap, Trust, Weights,
+};
+use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet as _, fmnist_cnn};
+use fewstep_eval::source::Picture;
+use tch::Tensor;
+
+/// What is to be kept of a network's outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Mean and covariance of the features.
+    pub moments: bool,
+    /// The features themselves; memory then grows with the pictures.
+    pub rows: bool,
+    /// The logits.
+    pub logits: bool,
+    /// Mean and covariance of the spatial features.
+    pub spatial: bool,
+}
+
+impl Wanted {
+    /// What either wants.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            moments: self.moments || other.moments,
+            rows: self.rows || other.rows,
+            logits: self.logits || other.logits,
+            spatial: self.spatial || other.spatial,
+        }
+    }
+}
+
+/// A network with its way from pictures to inputs.
+#[derive(Debug)]
+pub struct Extractor {
+    network: Network,
+    /// Resizers by size of picture; interpolation weights are computed once.
+    resizers: Resizers,
+}
+
+#[derive(Debug)]
+struct Resizers {
+    protocol: Option<Protocol>,
+    known: Mutex<BTreeMap<[usize; 2], Arc<Resizer>>>,
+}
+
+/// The network itself. It can be shared with another thread, which needs an instance of its own.
+#[derive(Debug)]
+pub enum Network {
+    /// `inception-2015`
+    Inception(Box<Inception>),
+    /// `fmnist-cnn`
+    Fmnist(Classifier),
+}
+
+/// What the network says about some pictures, row by row; empty where it was not wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// Features `[n, d]`.
+    pub features: Vec<f32>,
+    /// Logits `[n, classes]`.
+    pub logits: Vec<f32>,
+    /// Spatial features `[n, 2023]`.
+    pub spatial: Vec<f32>,
+}
+
+/// A picture as the network takes it.
+#[derive(Clone, Debug)]
+pub(super) enum Prepared {
+    Resized(Vec<f32>),
+    Grey(Vec<u8>),
+}
+
+/// Sizes whose resizers are kept; a folder in which every picture has another size would fill the memory.
+const KEPT_RESIZERS: usize = 256;
+
+impl Extractor {
+    /// The Inception network on the weights in a file.
+    ///
+    /// # Errors
+    /// If the file does not hold its weights, or, unless `any`, not the published ones.
+    pub fn inception(weights: &Path, protocol: Protocol, any: bool) -> Result<Self> {
+        let trust = if any { Trust::Any } else { Trust::Official };
+        let net = Inception::new(&Weights::open(weights, trust)?)?;
+        Ok(Self::new(Network::Inception(Box::new(net)), Some(protocol)))
+    }
+
+    /// The network that ships with the program.
+    ///
+    /// # Errors
+    /// If the built-in files are damaged.
+    pub fn fmnist() -> Result<Self> {
+        Ok(Self::new(Network::Fmnist(fmnist_cnn()?.0), None))
+    }
+
+    fn new(network: Network, protocol: Option<Protocol>) -> Self {
+        Self { network, resizers: Resizers { protocol, known: Mutex::default() } }
+    }
+
+    /// Name and SHA-256 of the weights, `name:sha256`.
+    ///
+    /// # Errors
+    /// If the weights cannot be hashed.
+    pub fn id(&self) -> Result<String> {
+        Ok(match &self.network {
+            Network::Inception(net) => format!("{}:{}", Inception::NAME, net.sha256()),
+            Network::Fmnist(net) => net.id()?,
+        })
+    }
+
+    /// The protocol, where there are several.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.resizers.protocol
+    }
+
+    /// Whether this is the network that the names of the literature's metrics belong to.
+    pub fn is_inception(&self) -> bool {
+        matches!(self.network, Network::Inception(_))
+    }
+
+    /// Pictures in one pass; the shape is fixed.
+    pub fn pass(&self) -> usize {
+        if self.is_inception() { BATCH } else { EXTRACT_BATCH }
+    }
+
+    /// Length of a feature vector.
+    pub fn dim(&self) -> usize {
+        if self.is_inception() { Tap::F2048.dim() } else { Classifier::DIM }
+    }
+
+    /// Count of classes.
+    pub fn classes(&self) -> usize {
+        if self.is_inception() { Tap::LogitsUnbiased.dim() } else { Classifier::CLASSES }
+    }
+
+    /// Length of the spatial features; 0 if there are none.
+    pub fn spatial_dim(&self) -> usize {
+        if self.is_inception() { Tap::Spatial.dim() } else { 0 }
+    }
+
+    pub(super) fn parts(&self) -> (&Network, Preparer<'_>) {
+        (&self.network, Preparer(&self.resizers))
+    }
+}
+
+/// The part of an extractor that all threads share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preparer<'a>(&'a Resizers);
+
+impl Preparer<'_> {
+    /// Brings a picture to the network's size.
+    ///
+    /// # Errors
+    /// If the network takes no such pictures.
+    pub(super) fn prepare(self, number: u64, picture: &Picture) -> fewstep_eval::Result<Prepared> {
+        let [width, height] = [picture.width() as usize, picture.height() as usize];
+        let Some(protocol) = self.0.protocol else {
+            let grey = picture.grey().filter(|_| [width, height] == [28, 28]);
+            return grey.map(Prepared::Grey).ok_or_else(|| Error::Picture {
+                file: format!("number {number}"),
+                problem: format!(
+                    "it is {width}x{height}, `{}` takes 28x28 grey; for others give `--weights`",
+                    Classifier::NAME
+                ),
+            });
+        };
+        let mut out = vec![0.0; INPUT];
+        let grey = picture.facts().grey.then(|| picture.grey()).flatten();
+        // A grey picture is resized once; its channels are equal.
+        let (bytes, channels) = grey.as_deref().map_or((picture.rgb(), 3), |grey| (grey, 1));
+        let resizer = self.resizer(protocol, [height, width])?;
+        resizer.run(&Bytes::new(bytes, [height, width], channels, Layout::Interleaved)?, &mut out)?;
+        Ok(Prepared::Resized(out))
+    }
+
+    fn resizer(self, protocol: Protocol, size: [usize; 2]) -> fewstep_eval::Result<Arc<Resizer>> {
+        let known = || self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(resizer) = known().get(&size) {
+            return Ok(Arc::clone(resizer));
+        }
+        let resizer = Arc::new(Resizer::new(protocol, size)?);
+        let mut known = known();
+        if known.len() >= KEPT_RESIZERS {
+            known.clear();
+        }
+        known.insert(size, Arc::clone(&resizer));
+        Ok(resizer)
+    }
+}
+
+impl Network {
+    /// The same network for another thread.
+    pub(super) fn share(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Inception(net) => Self::Inception(Box::new(net.share())),
+            Self::Fmnist(_) => Self::Fmnist(fmnist_cnn()?.0),
+        })
+    }
+
+    /// Runs the network over pictures.
+    ///
+    /// # Errors
+    /// If an output is not finite.
+    pub(super) fn run(&self, pictures: &[Prepared], wanted: Wanted) -> Result<Outputs> {
+        let n = pictures.len() as i64;
+        let features = wanted.moments || wanted.rows;
+        match self {
+            Self::Inception(net) => {
+                let values: Vec<&[f32]> = pictures
+                    .iter()
+                    .filter_map(|p| if let Prepared::Resized(v) = p { Some(v.as_slice()) } else { None })
+                    .collect();
+                let side = SIDE as i64;
+                let x = Tensor::f_from_slice(&values.concat())?.f_view([n, 3, side, side])?;
+                let all = [
+                    (features, Tap::F2048),
+                    (wanted.logits, Tap::LogitsUnbiased),
+                    (wanted.spatial, Tap::Spatial),
+                ];
+                let taps: Vec<Tap> = all.iter().filter(|(is, _)| *is).map(|(_, tap)| *tap).collect();
+                let mut found = net.infer(&x, &taps)?.into_iter();
+                let mut next = |(is, _): (bool, Tap)| {
+                    is.then(|| found.next()).flatten().map_or(Ok(Vec::new()), |t| rows(&t))
+                };
+                Ok(Outputs { features: next(all[0])?, logits: next(all[1])?, spatial: next(all[2])? })
+            }
+            Self::Fmnist(net) => {
+                if wanted.spatial {
+                    bail!("`{}` has no spatial features; give `--weights`", Classifier::NAME);
+                }
+                let values: Vec<&[u8]> = pictures
+                    .iter()
+                    .filter_map(|p| if let Prepared::Grey(v) = p { Some(v.as_slice()) } else { None })
+                    .collect();
+                let x = Tensor::f_from_slice(&values.concat())?.f_view([n, 1, 28, 28])?;
+                let out = net.infer(&x)?;
+                let keep = |is: bool, t: &Tensor| if is { rows(t) } else { Ok(Vec::new()) };
+                Ok(Outputs {
+                    features: keep(features, &out.features)?,
+                    logits: keep(wanted.logits, &out.logits)?,
+                    spatial: Vec::new(),
+                })
+            }
+        }
+    }
+}
+
+fn rows(t: &Tensor) -> Result<Vec<f32>> {
+    Ok(Vec::<f32>::try_from(t.f_contiguous()?.f_view(-1)?)?)
+}

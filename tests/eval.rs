@@ -1,0 +1,370 @@
+//! `fewstep eval` as a person meets it: the same value whatever holds the pictures and however it is run, one message
+//! where something is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fewstep_eval::feature::inception::formula_weights;
+use fewstep_eval::npy::{NpyData, NpzWriter};
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FD: [&str; 2] = ["--extractor", "fmnist-cnn"];
+
+fn fewstep(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fewstep"));
+    command.arg("eval").args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    fewstep(args).output().unwrap()
+}
+
+/// Lines of stdout as JSON; the command must succeed.
+fn json(args: &[&str]) -> Vec<Value> {
+    let out = fewstep(args).arg("--json").output().unwrap();
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{args:?}: {stderr}");
+    let lines = String::from_utf8(out.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Exit code 2, nothing on stdout, one message with all of `says`.
+fn refuses(args: &[&str], says: &[&str]) {
+    let out = run(args);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(out.stdout.is_empty(), "{args:?} wrote to stdout");
+    assert_eq!(stderr.matches("error: ").count(), 1, "{args:?}: {stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "{args:?} does not say `{part}`: {stderr}");
+    }
+}
+
+/// A picture with some structure, another one for every number.
+fn level(i: usize, x: usize, y: usize) -> u8 {
+    let (a, b) = (3 + i % 17, 5 + i / 17 % 13);
+    (((x * a + y * b + i * 29) % 256) as u8) / (1 + (i % 3) as u8)
+}
+
+fn grey(i: usize) -> GrayImage {
+    GrayImage::from_fn(28, 28, |x, y| Luma([level(i, x as usize, y as usize)]))
+}
+
+fn folder(dir: &Path, numbers: impl Iterator<Item = usize>) {
+    fs::create_dir_all(dir).unwrap();
+    numbers.for_each(|i| grey(i).save(dir.join(format!("{i}.png"))).unwrap());
+}
+
+/// An idx file of so many pictures from number `first` on.
+fn idx(path: &Path, first: usize, n: usize) {
+    let mut bytes = vec![0, 0, 8, 3];
+    [n as u32, 28, 28].iter().for_each(|size| bytes.extend_from_slice(&size.to_be_bytes()));
+    (first..first + n).for_each(|i| bytes.extend_from_slice(grey(i).as_raw()));
+    fs::write(path, bytes).unwrap();
+}
+
+fn text(dir: &TempDir, name: &str) -> String {
+    dir.path().join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_value_depends_on_the_pictures_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let n = 301;
+    folder(&dir.path().join("up"), 0..n);
+    // The same files, made the other way round: the directory lists them in another order.
+    folder(&dir.path().join("down"), (0..n).rev());
+    idx(&dir.path().join("a.idx"), 0, n);
+    idx(&dir.path().join("b.idx"), 1000, n);
+    let mut npz = NpzWriter::default();
+    let pixels: Vec<u8> = (0..n).flat_map(|i| grey(i).into_raw()).collect();
+    npz.add("arr_0", &[n, 28, 28, 1], NpyData::U8(&pixels)).unwrap();
+    fs::write(dir.path().join("a.npz"), npz.finish().unwrap()).unwrap();
+    let b = text(&dir, "b.idx");
+    let measure = |a: &str, more: &[&str]| {
+        let a = text(&dir, a);
+        let args =
+            [&["images", &a, &b, "--metrics", "fid,kid,is,pr,dc", "--kid-subset-size", "50"], &FD[..], more];
+        let mut rows = json(&args.concat());
+        for row in &mut rows {
+            // The name of the container is all that may differ.
+            let data = row["data"].as_str().unwrap().split_once(':').unwrap().1.to_owned();
+            row["data"] = data.into();
+        }
+        rows
+    };
+    let expected = measure("up", &[]);
+    let names: Vec<&str> = expected.iter().map(|row| row["metric"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fd", "kd", "cs", "precision", "recall", "density", "coverage"]);
+    assert!(expected[0]["value"].as_f64().unwrap() > 0.0);
+    for a in ["down", "a.idx", "a.npz"] {
+        assert_eq!(measure(a, &[]), expected, "{a}");
+    }
+    for more in [["--batch", "1"], ["--batch", "300"], ["--workers", "1"], ["--workers", "3"]] {
+        assert_eq!(measure("a.idx", &more), expected, "{more:?}");
+    }
+    let kept = text(&dir, "kept");
+    for _ in 0..2 {
+        assert_eq!(measure("a.idx", &["--resume", &kept]), expected);
+    }
+    assert_ne!(measure("a.idx", &["-n", "300"])[0]["value"], expected[0]["value"]);
+    // Another order of the same pictures has the same value but for rounding.
+    let pixels: Vec<u8> = (0..n).rev().flat_map(|i| grey(i).into_raw()).collect();
+    let mut npz = NpzWriter::default();
+    npz.add("arr_0", &[n, 28, 28], NpyData::U8(&pixels)).unwrap();
+    fs::write(dir.path().join("c.npz"), npz.finish().unwrap()).unwrap();
+    let (a, b) = (&measure("c.npz", &[])[0], &expected[0]);
+    assert_ne!(a["data"], b["data"]);
+    let (a, b) = (a["value"].as_f64().unwrap(), b["value"].as_f64().unwrap());
+    assert!((a - b).abs() < 1e-9 * b, "{a} {b}");
+}
+
+#[test]
+fn a_killed_run_goes_on_and_a_damaged_shard_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 20_000);
+    let (a, kept) = (text(&dir, "a.idx"), text(&dir, "kept"));
+    let args = [&["fid", &a, "fmnist-train", "--workers", "1", "--resume", &kept], &FD[..]].concat();
+    let shards = || -> Vec<_> {
+        let Ok(mut root) = fs::read_dir(&kept) else { return Vec::new() };
+        let Some(Ok(folder)) = root.next() else { return Vec::new() };
+        let files = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
+        files.filter(|p| p.extension().is_some_and(|e| e == "safetensors")).collect()
+    };
+    let mut child = fewstep(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let clock = Instant::now();
+    while shards().len() < 3 && clock.elapsed() < Duration::from_secs(120) {
+        sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let made = shards();
+    assert!((3..79).contains(&made.len()), "{} shards when killed", made.len());
+    fs::write(&made[0], &fs::read(&made[0]).unwrap()[..1000]).unwrap();
+    let mut bytes = fs::read(&made[1]).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&made[1], bytes).unwrap();
+    let untouched = fs::metadata(&made[2]).unwrap().modified().unwrap();
+    let resumed = json(&args);
+    assert_eq!(shards().len(), 79);
+    assert_eq!(
+        fs::metadata(&made[2]).unwrap().modified().unwrap(),
+        untouched,
+        "a finished shard was made again"
+    );
+    let fresh = json(&[&["fid", &a, "fmnist-train"], &FD[..]].concat());
+    assert_eq!(resumed, fresh);
+}
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 20_000);
+    let (a, kept) = (text(&dir, "a.idx"), text(&dir, "kept"));
+    let args = [&["fid", &a, "fmnist-train", "--workers", "1", "--resume", &kept], &FD[..]].concat();
+    let child = fewstep(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let clock = Instant::now();
+    while !Path::new(&kept).exists() && clock.elapsed() < Duration::from_secs(120) {
+        sleep(Duration::from_millis(2));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let out = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(130), "{stderr}");
+    assert!(out.stdout.is_empty() && stderr.contains("goes on from"), "{stderr}");
+}
+
+#[test]
+fn statistics_are_saved_compared_and_converted() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 200);
+    idx(&dir.path().join("b.idx"), 500, 150);
+    let [a, b, stats, plain] = ["a.idx", "b.idx", "b.npz", "plain.npz"].map(|name| text(&dir, name));
+    let out = run(&[&["stats", &b, "-o", &stats], &FD[..]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(out.stdout.is_empty());
+    let direct = &json(&[&["fid", &a, &b], &FD[..]].concat())[0];
+    let saved = &json(&[&["fid", &a, &stats], &FD[..]].concat())[0];
+    let close = |x: &Value, y: &Value| {
+        let (x, y) = (x["value"].as_f64().unwrap(), y["value"].as_f64().unwrap());
+        assert!((x - y).abs() <= 1e-10 * y.abs() + 1e-9, "{x} {y}");
+    };
+    close(direct, saved);
+    assert_eq!((&saved["nref"], &saved["ref"]), (&Value::from(150), &direct["ref"]));
+    // Two files need no network, and equal ones are at no distance.
+    let nothing = &json(&["fid", &stats, &stats])[0];
+    assert!(nothing["value"].as_f64().unwrap().abs() < 1e-9, "{nothing}");
+    // A file of another program does not say how many pictures it is about.
+    let (mu, sigma): (Vec<f64>, Vec<f64>) =
+        (vec![0.5; 128], (0..128 * 128).map(|i| f64::from(u8::from(i % 129 == 0))).collect());
+    let mut npz = NpzWriter::default();
+    npz.add("mu", &[128], NpyData::F64(&mu)).unwrap();
+    npz.add("sigma", &[128, 128], NpyData::F64(&sigma)).unwrap();
+    fs::write(&plain, npz.finish().unwrap()).unwrap();
+    assert_eq!(json(&[&["fid", &a, &plain], &FD[..]].concat())[0]["nref"], "?");
+    let converted = text(&dir, "converted.npz");
+    assert_eq!(run(&["convert", &plain, "-o", &converted, "-n", "5000"]).status.code(), Some(0));
+    let known = &json(&[&["fid", &a, &converted], &FD[..]].concat())[0];
+    assert_eq!(known["nref"], 5000);
+    refuses(&["convert", &converted, "-o", &plain, "-n", "6000"], &["`-n` is `6000`", "says `5000`"]);
+    refuses(&["convert", &a, "-o", &plain], &["a.idx", "holds no statistics"]);
+    refuses(&[&["kid", &a, &stats], &FD[..]].concat(), &["b.npz", "no single features"]);
+    // Features of another program, both as statistics and one by one.
+    let rows: Vec<f32> = (0..40 * 128).map(|i| ((i * 37) % 101) as f32).collect();
+    let mut npz = NpzWriter::default();
+    npz.add("feats", &[40, 128], NpyData::F32(&rows)).unwrap();
+    let feats = text(&dir, "feats.npz");
+    fs::write(&feats, npz.finish().unwrap()).unwrap();
+    let out = json(&[&["images", &a, &feats, "--metrics", "fid,kid,pr"], &FD[..]].concat());
+    assert!(out.len() == 4 && out.iter().all(|row| row["nref"] == 40), "{out:?}");
+}
+
+#[test]
+fn every_value_says_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 60);
+    let a = text(&dir, "a.idx");
+    let out = run(&[&["fid", &a, "fmnist-train"], &FD[..]].concat());
+    let line = String::from_utf8(out.stdout).unwrap();
+    for part in ["fd[n=60,data=a.idx:", ",ref=fmnist-train:b0564c3e,nref=60000,net=fmnist-cnn:", "floor"] {
+        assert!(line.contains(part), "{line}");
+    }
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert!(stderr.contains("60 of 60 pictures are grey"), "{stderr}");
+}
+
+/// A PNG header that promises 40,000 x 40,000 pixels.
+fn huge() -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".to_vec();
+    bytes.extend_from_slice(&40_000_u32.to_be_bytes());
+    bytes.extend_from_slice(&40_000_u32.to_be_bytes());
+    bytes.extend_from_slice(&[8, 2, 0, 0, 0]);
+    bytes.extend_from_slice(&[0xde, 0x6e, 0x99, 0x52]);
+    bytes.extend_from_slice(b"\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e");
+    bytes
+}
+
+#[test]
+fn bad_pictures_get_one_message_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = dir.path().join("pictures");
+    let at = |args: &[&str]| [args, &FD[..]].concat().iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+    let case = |n: usize, extra: Option<(&str, Vec<u8>)>, says: &[&str]| {
+        let _ = fs::remove_dir_all(&pictures);
+        folder(&pictures, 0..n);
+        if let Some((name, bytes)) = extra {
+            fs::write(pictures.join(name), bytes).unwrap();
+        }
+        let args = at(&["fid", pictures.to_str().unwrap(), "fmnist-train"]);
+        refuses(&args.iter().map(String::as_str).collect::<Vec<_>>(), says);
+    };
+    let whole = fs::read({
+        folder(&pictures, 0..1);
+        pictures.join("0.png")
+    })
+    .unwrap();
+    case(0, None, &["pictures", "no files"]);
+    case(1, None, &["pictures", "holds 1 picture"]);
+    case(5, Some(("7.png", whole[..whole.len() / 2].to_vec())), &["7.png", "replace it"]);
+    case(5, Some(("7.png", huge())), &["7.png", "40000x40000 pixels, the limit is 16384"]);
+    case(5, Some(("7.png", b"no picture".to_vec())), &["7.png", "neither PNG"]);
+    let mut colour = std::io::Cursor::new(Vec::new());
+    RgbImage::from_pixel(28, 28, Rgb([1, 2, 3])).write_to(&mut colour, image::ImageFormat::Png).unwrap();
+    case(5, Some(("7.png", colour.into_inner())), &["number 5", "28x28 grey"]);
+    refuses(&["fid", "does/not/exist", "fmnist-train"], &["does/not/exist"]);
+    let p = pictures.to_str().unwrap();
+    refuses(&["fid", p, "fmnist-train"], &["needs a network", "--weights", "--extractor"]);
+    refuses(&["images", p, "--metrics", "fid", "--extractor", "fmnist-cnn"], &["compares with a reference"]);
+    refuses(&[&["fid", p, p, "-n", "1000"], &FD[..]].concat(), &["holds 6 pictures", "`-n`"]);
+}
+
+#[test]
+fn bad_statistics_get_one_message_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 60);
+    let (a, file) = (text(&dir, "a.idx"), text(&dir, "stats.npz"));
+    let unit = |d: usize| -> Vec<f64> { (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))).collect() };
+    let case = |mu: &[f64], sigma: &[f64], says: &[&str]| {
+        let mut npz = NpzWriter::default();
+        let d = sigma.len().isqrt();
+        npz.add("mu", &[mu.len()], NpyData::F64(mu)).unwrap();
+        npz.add("sigma", &[d, d], NpyData::F64(sigma)).unwrap();
+        fs::write(&file, npz.finish().unwrap()).unwrap();
+        refuses(&[&["fid", &a, &file], &FD[..]].concat(), says);
+    };
+    case(&[f64::NAN; 128], &unit(128), &["stats.npz:mu", "NaN"]);
+    case(&[0.0; 128], &unit(64), &["stats.npz:sigma", "expected [128, 128]"]);
+    case(&[0.0; 64], &unit(64), &["stats.npz", "length 64", "128"]);
+    fs::write(&file, "PK no archive").unwrap();
+    refuses(&[&["fid", &a, &file], &FD[..]].concat(), &["stats.npz", "no whole npz archive"]);
+}
+
+#[test]
+fn bad_weights_get_one_message_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 60);
+    let (a, file) = (text(&dir, "a.idx"), text(&dir, "weights.pth"));
+    let case = |bytes: &[u8], says: &[&str]| {
+        fs::write(&file, bytes).unwrap();
+        let marker = dir.path().join("executed");
+        refuses(&["fid", &a, &a, "--weights", &file, "--any-weights"], says);
+        assert!(!marker.exists());
+    };
+    case(b"no weights", &["weights.pth"]);
+    // A pickle that would call os.system.
+    let call = format!("\u{80}\u{2}cos\nsystem\nX\u{1}\0\0\0xtR.");
+    let bytes: Vec<u8> = call.chars().map(|c| c as u8).collect();
+    case(&bytes, &["weights.pth"]);
+    refuses(&["fid", &a, &a, "--any-weights", "--extractor", "fmnist-cnn"], &["--weights"]);
+}
+
+#[test]
+#[ignore = "slow: 40 pictures through the large network, and its weights written and read, 1 minute"]
+fn the_large_network_measures_any_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let (weights, p) = (text(&dir, "weights.safetensors"), text(&dir, "p"));
+    fs::write(&weights, formula_weights().unwrap().to_safetensors().unwrap()).unwrap();
+    fs::create_dir_all(&p).unwrap();
+    for i in 0..20_usize {
+        let (w, h) = (20 + 7 * (i as u32 % 4), 33 + i as u32);
+        let image = RgbImage::from_fn(w, h, |x, y| {
+            let at = |k: usize| level(i + k, x as usize, y as usize);
+            Rgb([at(0), at(1), at(2)])
+        });
+        image.save(Path::new(&p).join(format!("{i}.png"))).unwrap();
+    }
+    idx(&dir.path().join("a.idx"), 0, 20);
+    let a = text(&dir, "a.idx");
+    refuses(&["fid", &a, &p, "--weights", &weights], &["weights.safetensors", "6726825d"]);
+    let mut args =
+        vec!["images", &p, &a, "--metrics", "fid,sfid,kid,is,pr", "--weights", &weights, "--any-weights"];
+    args.extend(["--kid-subset-size", "10"]);
+    let expected = json(&args);
+    assert_eq!(expected[0]["metric"], "fid");
+    assert_eq!(expected[0]["protocol"], "tf1");
+    for more in [["--batch", "16"], ["--workers", "1"]] {
+        assert_eq!(json(&[&args[..], &more].concat()), expected);
+    }
+    let clean = json(&[&args[..], &["--protocol", "clean"]].concat());
+    assert_ne!(clean[0]["value"], expected[0]["value"]);
+    // Statistics of one protocol do not meet pictures of another.
+    let stats = text(&dir, "stats.npz");
+    let saved = run(&["stats", &a, "-o", &stats, "--weights", &weights, "--any-weights", "--spatial"]);
+    assert_eq!(saved.status.code(), Some(0));
+    let other = ["fid", &p, &stats, "--weights", &weights, "--any-weights", "--protocol", "torch"];
+    refuses(&other, &["stats.npz", "protocol `tf1`", "`torch`"]);
+    let same = json(&["images", &p, &stats, "--metrics", "fid,sfid", "--weights", &weights, "--any-weights"]);
+    for (a, b) in same.iter().zip(&expected) {
+        let (a, b) = (a["value"].as_f64().unwrap(), b["value"].as_f64().unwrap());
+        assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b}");
+    }
+}
