@@ -1,7 +1,7 @@
 //! The CPU engine as a contender in a race that another program runs: `scripts/peers/compare.py` starts it and asks.
 //!
 //! ```text
-//! cargo bench -p fewstep-models --bench peer -- UNET_FOLDER INPUTS f32|bf16 THREADS
+//! cargo bench -p fewstep-models --bench peer -- UNET_FOLDER INPUTS f32|bf16
 //! ```
 //!
 //! `INPUTS` is a safetensors file of `x` [n, c, h, w], `t` [n] and `class` [n] (i64). Each line on stdin is a request, each
@@ -9,8 +9,8 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `run BATCH TIMES` | `{"ms": [..], "sections": {name: ms}}`, one value a forward pass of the first `BATCH` images |
-//! | `output BATCH` | `{"output": [..]}`, all values of one forward pass |
+//! | `run BATCH THREADS TIMES` | `{"ms": [..], "sections": {name: ms}}`, one value a forward pass of the first `BATCH` images |
+//! | `output BATCH THREADS` | `{"output": [..]}`, all values of one forward pass |
 //!
 //! With several threads the images of a batch are shared out among them.
 
@@ -68,16 +68,16 @@ impl Ask {
     }
 }
 
-/// The engine on threads of its own.
+/// The engine on threads of its own, as many as the machine has cores.
 struct Threads {
     ask: Vec<Sender<Ask>>,
     answer: Vec<Receiver<(Tensor, BTreeMap<String, f64>)>>,
 }
 
 impl Threads {
-    fn new(engine: &CpuUNet, count: usize) -> Self {
+    fn new(engine: &CpuUNet) -> Self {
         let (mut ask, mut answer) = (vec![], vec![]);
-        for _ in 0..count {
+        for _ in 0..thread::available_parallelism().unwrap().get() {
             let (send_ask, asked) = channel::<Ask>();
             let (answers, receive) = channel();
             let engine = engine.share();
@@ -96,9 +96,9 @@ impl Threads {
         Self { ask, answer }
     }
 
-    fn forward(&self, ask: &Ask, sections: &mut BTreeMap<String, f64>) -> Tensor {
-        let (images, threads) = (ask.x.size()[0], self.ask.len() as i64);
-        let shares = threads.min(images);
+    fn forward(&self, ask: &Ask, threads: i64, sections: &mut BTreeMap<String, f64>) -> Tensor {
+        let images = ask.x.size()[0];
+        let shares = threads.min(self.ask.len() as i64).min(images);
         for (i, send) in (0..shares).zip(&self.ask) {
             let (from, to) = (images * i / shares, images * (i + 1) / shares);
             send.send(ask.part(from, to - from)).unwrap();
@@ -119,18 +119,18 @@ fn answer(threads: &Threads, inputs: &Ask, request: &[&str]) -> Value {
     let part = |batch: &str| inputs.part(0, batch.parse().unwrap());
     let mut sections = BTreeMap::new();
     match request {
-        ["run", batch, times] => {
+        ["run", batch, count, times] => {
             let ask = part(batch);
             let once = |_| {
                 let clock = Instant::now();
-                let _ = threads.forward(&ask, &mut sections);
+                let _ = threads.forward(&ask, count.parse().unwrap(), &mut sections);
                 1e3 * clock.elapsed().as_secs_f64()
             };
             let ms: Vec<f64> = (0..times.parse::<usize>().unwrap()).map(once).collect();
             json!({"ms": ms, "sections": sections})
         }
-        ["output", batch] => {
-            let out = threads.forward(&part(batch), &mut sections);
+        ["output", batch, count] => {
+            let out = threads.forward(&part(batch), count.parse().unwrap(), &mut sections);
             json!({"output": Vec::<f32>::try_from(out.view(-1)).unwrap()})
         }
         _ => json!({"error": format!("no such request: {request:?}")}),
@@ -139,8 +139,8 @@ fn answer(threads: &Threads, inputs: &Ask, request: &[&str]) -> Value {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let [folder, inputs, dtype, threads] = &arguments[..] else {
-        println!("a contender for scripts/peers/compare.py: give UNET_FOLDER INPUTS f32|bf16 THREADS");
+    let [folder, inputs, dtype] = &arguments[..] else {
+        println!("a contender for scripts/peers/compare.py: give UNET_FOLDER INPUTS f32|bf16");
         return;
     };
     let kind = if dtype == "bf16" { Kind::BFloat16 } else { Kind::Float };
@@ -152,7 +152,7 @@ fn main() {
     let _ = UNet2d::new(&Scope::root(&weights), config.clone());
     let params = weights.into_inner().finish().unwrap();
     tch::set_num_threads(1);
-    let threads = Threads::new(&CpuUNet::new(&config, &params).unwrap(), threads.parse().unwrap());
+    let threads = Threads::new(&CpuUNet::new(&config, &params).unwrap());
     let inputs = Ask::read(Path::new(inputs));
     for line in stdin().lock().lines() {
         let line = line.unwrap();

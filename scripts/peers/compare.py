@@ -22,33 +22,29 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OURS = {"ours f32": "f32", "ours bf16": "bf16"}
-REFERENCE = "eager f32 NCHW"
+PIECES = ["conv3x3x64-f32", "conv3x3x64-bf16", "product2048-f32", "product2048-bf16"]
 
 
 class Contender:
-    def __init__(self, name, command, log):
-        self.name = name
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        )
+    def __init__(self, command, log):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
 
-    def ask(self, request):
+    def ask(self, *request):
+        """None if the contender has died."""
         try:
-            self.process.stdin.write(request + "\n")
-            self.process.stdin.flush()
+            print(*request, file=self.process.stdin, flush=True)
             return json.loads(self.process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
             return None
 
 
 def machine():
-    info = Path("/proc/cpuinfo").read_text()
-    field = lambda key: next((l.split(": ")[1] for l in info.splitlines() if l.startswith(key)), "?")  # noqa: E731
-    flags = sorted(f for f in field("flags").split() if f.startswith(("avx512", "amx")))
+    lines = [line.split(": ") for line in Path("/proc/cpuinfo").read_text().splitlines() if ": " in line]
+    field = {key.strip(): value for key, value in lines}
     return {
-        "processor": f"{field('model name')}, family {field('cpu family')} model {field('model')}",
+        "processor": f"{field['model name']}, family {field['cpu family']} model {field['model']}",
         "cores": os.cpu_count(),
-        "flags": flags,
+        "flags": sorted(f for f in field["flags"].split() if f.startswith(("avx512", "amx"))),
         "system": platform.platform(),
         "load before": os.getloadavg()[0],
     }
@@ -60,61 +56,49 @@ def versions():
     return {p: version(p) for p in ["torch", "diffusers", "onnxruntime", "openvino", "numpy"]}
 
 
-def contenders(args, threads, log):
-    import engines
-
-    python = lambda name: [sys.executable, str(HERE / "worker.py"), name]  # noqa: E731
+def start(args, log):
     files = [str(args.folder / "unet"), str(args.folder / "inputs.safetensors")]
-    wanted = args.engines.split(",") if args.engines else [*engines.ENGINES, *OURS]
-    out = {}
-    for name in wanted:
-        command = [str(args.ours), *files, OURS[name]] if name in OURS else [*python(name), *files]
-        out[name] = Contender(name, [*command, str(threads)], log)
-    return out
+    worker = [sys.executable, str(HERE / "worker.py")]
+    command = lambda name: [str(args.ours), *files, OURS[name]] if name in OURS else [*worker, name, *files]  # noqa: E731
+    return {name: Contender(command(name), log) for name in args.engines}, Contender([*worker, "roofline"], log)
 
 
 def error(got, want):
     return max(abs(a - b) for a, b in zip(got, want)) / max(abs(b) for b in want)
 
 
-def prepare(fields, batches):
+def prepare(contenders, batches, threads):
     """Builds and warms everything up; drops who cannot run; gives the error of each output."""
-    errors = {}
-    for (threads, name), contender in list(fields.items()):
-        for batch in batches:
-            answer = contender.ask(f"output {batch}")
-            if answer is None or contender.ask(f"run {batch} 3") is None:
-                print(f"{name} with {threads} threads cannot run batch {batch}: left out", file=sys.stderr)
-                del fields[threads, name]
+    outputs = {}
+    for name, contender in list(contenders.items()):
+        for batch, count in [(b, t) for b in batches for t in threads]:
+            answer = contender.ask("output", batch, count)
+            if answer is None or contender.ask("run", batch, count, 2) is None:
+                print(f"{name} cannot run batch {batch}: left out", file=sys.stderr)
+                del contenders[name]
                 break
-            if batch == batches[-1]:
-                errors.setdefault(name, answer["output"])
-        print(f"ready: {name}, {threads} threads", file=sys.stderr)
-    want = errors[REFERENCE]
-    return {name: error(got, want) for name, got in errors.items()}
+            outputs[name] = answer["output"]
+        print(f"ready: {name}", file=sys.stderr, flush=True)
+    reference = next(iter(outputs.values()))
+    return {name: error(got, reference) for name, got in outputs.items()}
 
 
-def race(fields, rooflines, batches, rounds):
+def race(contenders, roofline, cells, threads, rounds):
     times, sections, ceiling = {}, {}, {}
     for number in range(rounds):
-        for batch in batches:
-            repeats = max(1, 8 // batch)
-            for (threads, name), contender in fields.items():
-                # What a contender's threads do after its turn must not fall into the next one's.
-                time.sleep(0.02)
-                answer = contender.ask(f"run {batch} {repeats + 1}")
-                key = (name, batch, threads)
+        for batch, count in cells:
+            for name, contender in contenders.items():
+                time.sleep(0.01)  # threads of the last one may still spin
+                answer = contender.ask("run", batch, count, 1 + max(1, 8 // batch))
+                key = (name, batch, count)
                 times.setdefault(key, []).extend(ms / batch for ms in answer["ms"][1:])
                 for section, ms in answer.get("sections", {}).items():
                     sections.setdefault(key, {}).setdefault(section, 0.0)
                     sections[key][section] += ms
-        for threads, contender in rooflines.items():
-            for piece in ["3x3_convolution,_64_channels,_f32", "3x3_convolution,_64_channels,_bf16",
-                          "product_2048^3,_f32", "product_2048^3,_bf16"]:  # fmt: skip
-                answer = contender.ask(f"run {piece} 3")
-                rate = [answer["gflop"] / ms * 1e3 for ms in answer["ms"][1:]]
-                ceiling.setdefault((piece.replace("_", " "), threads), []).extend(rate)
-        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        for piece, count in [(p, t) for p in PIECES for t in threads]:
+            answer = roofline.ask("run", piece, count, 3)
+            ceiling.setdefault((piece, count), []).extend(answer["gflop"] / ms * 1e3 for ms in answer["ms"][1:])
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     return times, sections, ceiling
 
 
@@ -130,56 +114,58 @@ def gflop(folder):
 
 
 def markdown(report):
-    rows = report["rows"]
-    batches = sorted({r["batch"] for r in rows})
-    threads = sorted({r["threads"] for r in rows})
-    columns = [(b, t) for t in threads for b in batches]
-    value = {(r["engine"], r["batch"], r["threads"]): r for r in rows}
-    lines = ["| ms an image | error | " + " | ".join(f"{b}, {t} thr." for b, t in columns) + " |"]
-    lines.append("| --- " * (len(columns) + 2) + "|")
+    value = {(r["engine"], r["threads"], r["batch"]): r["ms"] for r in report["rows"]}
+    cells = sorted({key[1:] for key in value})
+    head = [f"batch {b}, {t} thread{'s' * (t > 1)}" for t, b in cells]
+    lines = [f"| ms an image | error | {' | '.join(head)} |", "| --- " * (len(cells) + 2) + "|"]
     for name, e in report["errors"].items():
-        cells = [f"{value[name, b, t]['ms']:.2f}" if (name, b, t) in value else "–" for b, t in columns]
-        lines.append(f"| {name} | {e:.0e} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name} | {e:.0e} | " + " | ".join(f"{value[name, *cell]:.2f}" for cell in cells) + " |")
+    lines += ["", "| GFLOP/s | " + " | ".join(report["ceiling GFLOP/s"]) + " |"]
+    lines.append("| --- " * (len(report["ceiling GFLOP/s"]) + 1) + "|")
+    lines.append("| measured | " + " | ".join(f"{v:.0f}" for v in report["ceiling GFLOP/s"].values()) + " |")
     return "\n".join(lines)
 
 
 def main():
+    import engines
+
+    numbers = lambda text: [int(n) for n in text.split(",")]  # noqa: E731
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path, help="written by network.py")
     parser.add_argument("--ours", type=Path, required=True)
-    parser.add_argument("--engines", help="names with commas between, the reference first")
-    parser.add_argument("--batches", default="1,8,64")
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--engines", type=lambda text: text.split(","), default=[*engines.ENGINES, *OURS])
+    parser.add_argument("--batches", type=numbers, default=[1, 8, 64])
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--wait", action="store_true")
-    parser.add_argument("--log", type=Path, default=Path("/dev/null"), help="what the peers say on stderr")
+    parser.add_argument("--log", type=Path, default=Path("/dev/null"), help="what the contenders say on stderr")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
-    batches = [int(b) for b in args.batches.split(",")]
-    threads = [int(t) for t in args.threads.split(",")]
+    cells = [(b, t) for b in args.batches for t in args.threads]
     with args.log.open("w") as log:
-        fields = {(t, n): c for t in threads for n, c in contenders(args, t, log).items()}
-        roof = [sys.executable, str(HERE / "worker.py"), "roofline", "-", "-"]
-        rooflines = {t: Contender("roofline", [*roof, str(t)], log) for t in threads}
-        errors = prepare(fields, batches)
-        for roofline in rooflines.values():
-            roofline.ask("run product_2048^3,_f32 1")
+        contenders, roofline = start(args, log)
+        errors = prepare(contenders, args.batches, args.threads)
+        for piece in PIECES:
+            roofline.ask("run", piece, 1, 1)
+        flops = gflop(args.folder)
         if args.wait:
             print("ready", flush=True)
             sys.stdin.readline()
         about = machine()
-        times, sections, ceiling = race(fields, rooflines, batches, args.rounds)
+        times, sections, ceiling = race(contenders, roofline, cells, args.threads, args.rounds)
         about["load after"] = os.getloadavg()[0]
-    spread = lambda v: [round(q, 4) for q in statistics.quantiles(v, n=4)[::2]] if len(v) > 1 else []  # noqa: E731
-    rows = [
-        {"engine": n, "batch": b, "threads": t, "ms": round(statistics.median(v), 4), "quartiles": spread(v)}
-        | ({"sections": {k: round(ms, 2) for k, ms in sections[n, b, t].items()}} if (n, b, t) in sections else {})
-        for (n, b, t), v in times.items()
-    ]
+    rows = []
+    for (name, batch, count), ms in times.items():
+        quartiles = [round(q, 4) for q in statistics.quantiles(ms, n=4)[::2]] if len(ms) > 1 else []
+        row = {"engine": name, "batch": batch, "threads": count, "ms": round(statistics.median(ms), 4)}
+        row["quartiles"] = quartiles
+        if spent := sections.get((name, batch, count)):
+            row["per cent"] = {k: round(100 * v / sum(spent.values()), 1) for k, v in spent.items()}
+        rows.append(row)
     report = {
         "machine": about,
         "versions": versions(),
-        "gflop an image": round(gflop(args.folder), 4),
+        "gflop an image": round(flops, 4),
         "rounds": args.rounds,
         "errors": errors,
         "ceiling GFLOP/s": {f"{n}, {t} threads": round(statistics.median(v), 1) for (n, t), v in ceiling.items()},

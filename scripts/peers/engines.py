@@ -1,6 +1,6 @@
 """The peers: each builds, for a batch size, a function without arguments that runs one forward pass.
 
-An engine is a function of (unet folder, inputs, threads) that gives `build(batch) -> run`; `run()` gives a float32 array.
+An engine is a function of (unet folder, inputs) that gives `build(batch, threads) -> run`; `run()` gives the output.
 """
 
 import os
@@ -23,7 +23,7 @@ class Plain(torch.nn.Module):
 
 
 def load(folder):
-    return Plain(UNet2DModel.from_pretrained(folder, low_cpu_mem_usage=False).eval())
+    return Plain(UNet2DModel.from_pretrained(folder, low_cpu_mem_usage=False)).eval()
 
 
 def arguments(inputs, batch):
@@ -31,13 +31,12 @@ def arguments(inputs, batch):
 
 
 def torch_engine(dtype=torch.float32, channels_last=False, compiled=None):
-    def engine(folder, inputs, threads):
-        torch.set_num_threads(threads)
+    def engine(folder, inputs):
         torch.set_grad_enabled(False)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         net = load(folder).to(dtype=dtype, memory_format=layout)
 
-        def build(batch):
+        def build(batch, threads):
             x, t, label = arguments(inputs, batch)
             x = x.to(dtype=dtype, memory_format=layout)
             run = compiled(net, (x, t, label)) if compiled else net
@@ -49,24 +48,14 @@ def torch_engine(dtype=torch.float32, channels_last=False, compiled=None):
 
 
 def traced(net, args):
-    module = torch.jit.freeze(torch.jit.trace(net, args, check_trace=False))
-    return torch.jit.optimize_for_inference(module)
-
-
-def traced_plain(net, args):
     return torch.jit.freeze(torch.jit.trace(net, args, check_trace=False))
 
 
 def inductor(net, args):
-    torch._dynamo.reset()
-    return torch.compile(net, dynamic=False)
-
-
-def inductor_frozen(net, args):
     import torch._inductor.config as config
 
-    config.freezing = True
-    return inductor(net, args)
+    config.cpp.dynamic_threads = True  # one compilation for all thread counts
+    return torch.compile(net, dynamic=False)
 
 
 def onnx_file(folder, inputs, batch):
@@ -83,10 +72,10 @@ def onnx_file(folder, inputs, batch):
     return str(path)
 
 
-def onnx_runtime(folder, inputs, threads):
+def onnx_runtime(folder, inputs):
     import onnxruntime as ort
 
-    def build(batch):
+    def build(batch, threads):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -99,12 +88,12 @@ def onnx_runtime(folder, inputs, threads):
 
 
 def open_vino(precision):
-    def engine(folder, inputs, threads):
+    def engine(folder, inputs):
         import openvino as ov
 
         core = ov.Core()
 
-        def build(batch):
+        def build(batch, threads):
             settings = {
                 "INFERENCE_NUM_THREADS": threads,
                 "INFERENCE_PRECISION_HINT": precision,
@@ -124,32 +113,28 @@ ENGINES = {
     "eager f32 NCHW": torch_engine(),
     "eager f32 NHWC": torch_engine(channels_last=True),
     "eager bf16 NHWC": torch_engine(torch.bfloat16, channels_last=True),
-    "TorchScript f32": torch_engine(compiled=traced_plain),
-    "TorchScript f32, for inference": torch_engine(compiled=traced),
+    "TorchScript f32": torch_engine(compiled=traced),
     "torch.compile f32 NHWC": torch_engine(channels_last=True, compiled=inductor),
     "torch.compile bf16 NHWC": torch_engine(torch.bfloat16, channels_last=True, compiled=inductor),
-    "torch.compile f32 NHWC, frozen": torch_engine(channels_last=True, compiled=inductor_frozen),
-    "torch.compile bf16 NHWC, frozen": torch_engine(torch.bfloat16, channels_last=True, compiled=inductor_frozen),
     "ONNX Runtime f32": onnx_runtime,
     "OpenVINO f32": open_vino("f32"),
     "OpenVINO bf16": open_vino("bf16"),
 }
 
 
-def roofline(threads):
+def roofline():
     """What the machine gives in the best of cases: {name: (run, GFLOP)}."""
-    torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
     out = {}
     for dtype, name in [(torch.float32, "f32"), (torch.bfloat16, "bf16")]:
         conv = torch.nn.Conv2d(64, 64, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)
         x = torch.randn(64, 64, 28, 28).to(dtype=dtype, memory_format=torch.channels_last)
-        out[f"3x3 convolution, 64 channels, {name}"] = (
+        out[f"conv3x3x64-{name}"] = (
             lambda conv=conv, x=x: conv(x),
             2 * 9 * 64 * 64 * 28 * 28 * 64 / 1e9,
         )
         a, b = torch.randn(2048, 2048, dtype=dtype), torch.randn(2048, 2048, dtype=dtype)
-        out[f"product 2048^3, {name}"] = (lambda a=a, b=b: a @ b, 2 * 2048**3 / 1e9)
+        out[f"product2048-{name}"] = (lambda a=a, b=b: a @ b, 2 * 2048**3 / 1e9)
     return out
 
 

@@ -1,9 +1,10 @@
 """One peer in a process of its own, for compare.py: requests on stdin, answers on stdout, a line of JSON each.
 
-    python worker.py ENGINE UNET_FOLDER INPUTS THREADS
-    python worker.py roofline - - THREADS
+    python worker.py ENGINE UNET_FOLDER INPUTS
+    python worker.py roofline
 
-`run BATCH TIMES` gives {"ms": [..]}; `output BATCH` gives {"output": [..]}; for the roofline, `run NAME TIMES`.
+`run BATCH THREADS TIMES` gives {"ms": [..]}; `output BATCH THREADS` gives {"output": [..]}; the roofline takes the name of a
+piece in place of a batch.
 """
 
 import json
@@ -11,42 +12,41 @@ import os
 import sys
 import time
 
-threads = int(sys.argv[4])
-os.environ["OMP_NUM_THREADS"] = str(threads)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
-import engines  # noqa: E402  (reads OMP_NUM_THREADS)
-from safetensors.torch import load_file  # noqa: E402
+import engines
+import torch
+from safetensors.torch import load_file
 
 
 def main():
-    name, folder, inputs = sys.argv[1:4]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    if name == "roofline":
-        pieces = engines.roofline(threads)
-        runs = {k.replace(" ", "_"): run for k, (run, _) in pieces.items()}
-        flops = {k.replace(" ", "_"): g for k, (_, g) in pieces.items()}
-        build = runs.__getitem__
+    if sys.argv[1] == "roofline":
+        pieces = engines.roofline()
+        build = lambda piece, threads: pieces[piece][0]  # noqa: E731
     else:
-        flops = {}
-        make = engines.ENGINES[name](folder, load_file(inputs), threads)
-        build = lambda batch: make(int(batch))  # noqa: E731
+        pieces = {}
+        name, folder, inputs = sys.argv[1:]
+        make = engines.ENGINES[name](folder, load_file(inputs))
+        build = lambda batch, threads: make(int(batch), threads)  # noqa: E731
     built = {}
     for line in sys.stdin:
-        what, batch, *rest = line.split()
-        if batch not in built:
-            built[batch] = build(batch)
-        run = built[batch]
+        what, batch, threads, *times = line.split()
+        torch.set_num_threads(int(threads))
+        if (batch, threads) not in built:
+            built[batch, threads] = build(batch, int(threads))
+        run = built[batch, threads]
         if what == "output":
             answer = {"output": engines.as_array(run()).ravel().tolist()}
         else:
             ms = []
-            for _ in range(int(rest[0])):
+            for _ in range(int(times[0])):
                 start = time.perf_counter()
                 run()
                 ms.append(1e3 * (time.perf_counter() - start))
-            answer = {"ms": ms, "gflop": flops.get(batch)}
+            answer = {"ms": ms} | ({"gflop": pieces[batch][1]} if batch in pieces else {})
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

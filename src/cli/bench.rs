@@ -282,7 +282,7 @@ impl Bench<'_> {
             images: (0..self.images()).collect(),
             class: None,
             init: None,
-            batch: self.args.model.batch,
+            batch: self.args.model.batch(&self.denoiser, self.images() as usize, self.workers),
             workers: self.workers,
             device: self.device,
         };
