@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Cost of our engine against batch size, image size and steps: each should be a straight line, and the fit says how straight.
+
+    for s in 28 32 64; do python network.py /tmp/net$s --size $s; done
+    python scaling.py /tmp/net28 /tmp/net32 /tmp/net64 --peer target/release/deps/peer-... --ours target/release/fewstep \\
+        -o docs/speed/scaling.json
+
+Rounds in turns over all cells, medians. `--wait` as in compare.py.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from compare import Contender, machine
+
+BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+STEPS = [1, 2, 5, 10, 20, 50]
+
+
+def fit(xs, ys):
+    """Least squares of the relative error: a line must fit the small values too. Gives (a, b, largest relative residual)."""
+    w = [1 / y**2 for y in ys]
+    total, mx = sum(w), sum(wi * x for wi, x in zip(w, xs)) / sum(w)
+    my = sum(wi * y for wi, y in zip(w, ys)) / total
+    b = sum(wi * (x - mx) * (y - my) for wi, x, y in zip(w, xs, ys)) / sum(wi * (x - mx) ** 2 for wi, x in zip(w, xs))
+    a = my - b * mx
+    return a, b, max(abs(a + b * x - y) / y for x, y in zip(xs, ys))
+
+
+def generate(args, steps):
+    with tempfile.TemporaryDirectory() as out:
+        command = [args.ours, "generate", "-m", args.folders[0], "--device", "cpu", "--solver", "ddim",
+                   "--steps", steps, "--seeds", "0-255", "-o", out]  # fmt: skip
+        start = time.perf_counter()
+        subprocess.run([str(c) for c in command], check=True, capture_output=True)
+        return 1e3 * (time.perf_counter() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", type=Path, nargs="+", help="the first one is measured at all batch sizes")
+    parser.add_argument("--peer", type=Path, required=True)
+    parser.add_argument("--ours", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    args = parser.parse_args()
+    files = lambda folder: [str(folder / "unet"), str(folder / "inputs.safetensors")]  # noqa: E731
+    engines = [Contender([str(args.peer), *files(f), "f32"], subprocess.DEVNULL) for f in args.folders]
+    sizes = [json.loads((f / "fewstep.json").read_text())["shape"][1] for f in args.folders]
+    for engine in engines:
+        engine.ask("run", 256, 2, 1)
+    if args.wait:
+        print("ready", flush=True)
+        sys.stdin.readline()
+    about = machine()
+    batch, size, steps = {}, {}, {}
+    for _ in range(args.rounds):
+        for threads in [1, 2]:
+            for b in BATCHES:
+                ms = engines[0].ask("run", b, threads, 1 + max(1, 8 // b))["ms"][1:]
+                batch.setdefault((threads, b), []).extend(ms)
+        for s, engine in zip(sizes, engines):
+            size.setdefault(s, []).append(engine.ask("run", 16, 1, 2)["ms"][1] / 16)
+        for n in STEPS:
+            steps.setdefault(n, []).append(generate(args, n))
+    lines = {}
+    for threads in [1, 2]:
+        ys = [statistics.median(batch[threads, b]) for b in BATCHES]
+        lines[f"ms a batch of n images, {threads} thread{'s' * (threads > 1)}"] = (BATCHES, ys)
+    lines["ms an image of n pixels, batch 16, 1 thread"] = (
+        [s * s for s in sizes], [statistics.median(size[s]) for s in sizes])  # fmt: skip
+    lines["ms a command of n steps, 256 images"] = (STEPS, [statistics.median(steps[n]) for n in STEPS])
+    report = {"machine": about, "lines": {}}
+    print("| what | line | largest distance from it |\n| --- | --- | --- |")
+    for name, (xs, ys) in lines.items():
+        a, b, worst = fit(xs, ys)
+        report["lines"][name] = {"n": xs, "ms": [round(y, 3) for y in ys], "a": a, "b": b, "worst": worst}
+        print(f"| {name} | {a:.3g} + {b:.4g} n | {100 * worst:.1f} % |")
+    for name, (xs, ys) in lines.items():
+        cells = [f"{y:.1f}" if y >= 10 else f"{y:.2f}" for y in ys]
+        print(f"\n| n | {' | '.join(map(str, xs))} |\n{'| --- ' * (len(xs) + 1)}|\n| {name} | {' | '.join(cells)} |")
+    args.output.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
