@@ -5,7 +5,7 @@
     python scaling.py /tmp/net28 /tmp/net32 /tmp/net64 --peer target/release/deps/peer-... --ours target/release/fewstep \\
         -o docs/speed/scaling.json
 
-Rounds in turns over all cells, medians. `--wait` as in compare.py.
+Rounds in turns over all cells, medians.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def fit(xs, ys):
 def generate(args, steps):
     with tempfile.TemporaryDirectory() as out:
         command = [args.ours, "generate", "-m", args.folders[0], "--device", "cpu", "--solver", "ddim",
-                   "--steps", steps, "--seeds", "0-255", "-o", out]  # fmt: skip
+                   "--steps", steps, "--seeds", "0-127", "-o", out]  # fmt: skip
         start = time.perf_counter()
         subprocess.run([str(c) for c in command], check=True, capture_output=True)
         return 1e3 * (time.perf_counter() - start)
@@ -47,8 +47,7 @@ def main():
     parser.add_argument("folders", type=Path, nargs="+", help="the first one is measured at all batch sizes")
     parser.add_argument("--peer", type=Path, required=True)
     parser.add_argument("--ours", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     files = lambda folder: [str(folder / "unet"), str(folder / "inputs.safetensors")]  # noqa: E731
@@ -56,9 +55,6 @@ def main():
     sizes = [json.loads((f / "fewstep.json").read_text())["shape"][1] for f in args.folders]
     for engine in engines:
         engine.ask("run", 256, 2, 1)
-    if args.wait:
-        print("ready", flush=True)
-        sys.stdin.readline()
     about = machine()
     batch, size, steps = {}, {}, {}
     for _ in range(args.rounds):
@@ -76,7 +72,7 @@ def main():
         lines[f"ms a batch of n images, {threads} thread{'s' * (threads > 1)}"] = (BATCHES, ys)
     lines["ms an image of n pixels, batch 16, 1 thread"] = (
         [s * s for s in sizes], [statistics.median(size[s]) for s in sizes])  # fmt: skip
-    lines["ms a command of n steps, 256 images"] = (STEPS, [statistics.median(steps[n]) for n in STEPS])
+    lines["ms a command of n steps, 128 images"] = (STEPS, [statistics.median(steps[n]) for n in STEPS])
     report = {"machine": about, "lines": {}}
     print("| what | line | largest distance from it |\n| --- | --- | --- |")
     for name, (xs, ys) in lines.items():

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """What a training step costs in libtorch by layout and dtype, forward and backward apart: whether either would pay.
 
-    python network.py /tmp/net --from models/zoo/fmnist-edm && python training.py /tmp/net --batch 128 [--wait]
+    python network.py /tmp/net --from models/zoo/fmnist-edm && python training.py /tmp/net --batch 64
 """
 
 import argparse
 import statistics
-import sys
 import time
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from safetensors.torch import load_file
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--wait", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     inputs = load_file(args.folder / "inputs.safetensors")
@@ -49,9 +47,6 @@ def main():
     }
     for step in steps.values():
         step()
-    if args.wait:
-        print("ready", flush=True)
-        sys.stdin.readline()
     times = {name: [] for name in steps}
     for _ in range(args.rounds):
         for name, step in steps.items():

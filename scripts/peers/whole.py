@@ -4,7 +4,7 @@
     python network.py /tmp/net
     python whole.py /tmp/net --ours target/release/fewstep -o docs/speed/whole.json
 
-Same weights, 256 images of 10 steps of DDIM, PNGs written; the commands take turns. `--wait` as in compare.py.
+Same weights, 256 images of 10 steps of DDIM, PNGs written; the commands take turns.
 """
 
 import argparse
@@ -57,15 +57,9 @@ def main():
     parser.add_argument("--ours", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="torch.compile too; its first run fills its cache")
-    parser.add_argument("--wait", action="store_true")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     contenders = commands(args)
-    for command in contenders.values():
-        once(command)  # files into the page cache
-    if args.wait:
-        print("ready", flush=True)
-        sys.stdin.readline()
     about = machine()
     runs = {name: [] for name in contenders}
     for number in range(args.rounds):
