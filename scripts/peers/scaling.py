@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Cost of our engine against batch size, image size and steps: each should be a straight line, and the fit says how straight.
+"""Cost of our engine against batch size, image size and steps. Batches and steps should cost straight lines; pixels too, but
+for attention, which grows with their square. The fit says how straight.
 
-    for s in 28 32 64; do python network.py /tmp/net$s --size $s; done
-    python scaling.py /tmp/net28 /tmp/net32 /tmp/net64 --peer target/release/deps/peer-... --ours target/release/fewstep \\
+    for s in 28 32 48 64; do python network.py /tmp/net$s --size $s; done
+    python scaling.py /tmp/net28 /tmp/net32 /tmp/net48 /tmp/net64 --peer target/release/deps/peer-... --ours target/release/fewstep \\
         -o docs/speed/scaling.json
 
 Rounds in turns over all cells, medians.
@@ -17,20 +18,19 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from compare import Contender, machine
 
 BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 STEPS = [1, 2, 5, 10, 20, 50]
 
 
-def fit(xs, ys):
-    """Least squares of the relative error: a line must fit the small values too. Gives (a, b, largest relative residual)."""
-    w = [1 / y**2 for y in ys]
-    total, mx = sum(w), sum(wi * x for wi, x in zip(w, xs)) / sum(w)
-    my = sum(wi * y for wi, y in zip(w, ys)) / total
-    b = sum(wi * (x - mx) * (y - my) for wi, x, y in zip(w, xs, ys)) / sum(wi * (x - mx) ** 2 for wi, x in zip(w, xs))
-    a = my - b * mx
-    return a, b, max(abs(a + b * x - y) / y for x, y in zip(xs, ys))
+def fit(terms, ys):
+    """Least squares of the relative error, so that a line fits the small values too: factors of the terms (columns of
+    numbers), and the largest relative distance."""
+    columns = np.array(terms, dtype=float).T / np.array(ys)[:, None]
+    factors = np.linalg.lstsq(columns, np.ones(len(ys)), rcond=None)[0]
+    return [float(f) for f in factors], float(np.abs(columns @ factors - 1).max())
 
 
 def generate(args, steps):
@@ -47,7 +47,7 @@ def main():
     parser.add_argument("folders", type=Path, nargs="+", help="the first one is measured at all batch sizes")
     parser.add_argument("--peer", type=Path, required=True)
     parser.add_argument("--ours", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     files = lambda folder: [str(folder / "unet"), str(folder / "inputs.safetensors")]  # noqa: E731
@@ -64,22 +64,26 @@ def main():
                 batch.setdefault((threads, b), []).extend(ms)
         for s, engine in zip(sizes, engines):
             size.setdefault(s, []).append(engine.ask("run", 16, 1, 2)["ms"][1] / 16)
+    for _ in range(2):
         for n in STEPS:
             steps.setdefault(n, []).append(generate(args, n))
     lines = {}
     for threads in [1, 2]:
-        ys = [statistics.median(batch[threads, b]) for b in BATCHES]
-        lines[f"ms a batch of n images, {threads} thread{'s' * (threads > 1)}"] = (BATCHES, ys)
-    lines["ms an image of n pixels, batch 16, 1 thread"] = (
-        [s * s for s in sizes], [statistics.median(size[s]) for s in sizes])  # fmt: skip
-    lines["ms a command of n steps, 128 images"] = (STEPS, [statistics.median(steps[n]) for n in STEPS])
+        name = f"ms a batch of n images, {threads} thread{'s' * (threads > 1)}"
+        lines[name] = BATCHES, [statistics.median(batch[threads, b]) for b in BATCHES], ["1", "n"]
+    pixels = [s * s for s in sizes]
+    name = "ms an image of n pixels, batch 16, 1 thread"
+    lines[name] = pixels, [statistics.median(size[s]) for s in sizes], ["n", "n^2"]
+    lines["ms a command of n steps, 128 images"] = STEPS, [statistics.median(steps[n]) for n in STEPS], ["1", "n"]
     report = {"machine": about, "lines": {}}
     print("| what | line | largest distance from it |\n| --- | --- | --- |")
-    for name, (xs, ys) in lines.items():
-        a, b, worst = fit(xs, ys)
-        report["lines"][name] = {"n": xs, "ms": [round(y, 3) for y in ys], "a": a, "b": b, "worst": worst}
-        print(f"| {name} | {a:.3g} + {b:.4g} n | {100 * worst:.1f} % |")
-    for name, (xs, ys) in lines.items():
+    for name, (xs, ys, terms) in lines.items():
+        column = {"1": [1] * len(xs), "n": xs, "n^2": [x * x for x in xs]}
+        factors, worst = fit([column[t] for t in terms], ys)
+        report["lines"][name] = {"n": xs, "ms": ys, "terms": terms, "factors": factors, "worst": worst}
+        line = " + ".join(f"{f:.3g}" + f" {t}" * (t != "1") for f, t in zip(factors, terms))
+        print(f"| {name} | {line} | {100 * worst:.1f} % |")
+    for name, (xs, ys, _) in lines.items():
         cells = [f"{y:.1f}" if y >= 10 else f"{y:.2f}" for y in ys]
         print(f"\n| n | {' | '.join(map(str, xs))} |\n{'| --- ' * (len(xs) + 1)}|\n| {name} | {' | '.join(cells)} |")
     args.output.write_text(json.dumps(report, indent=1) + "\n")
