@@ -1,16 +1,20 @@
 //! What a plan costs beside the network: `cargo bench --bench plan`.
 //!
-//! Two tables: the time to compile 50 steps of every solver, and the share of a run of the built-in model at batch 64 that
-//! is not the network, measured side by side in the same run.
+//! Three tables: the time to compile 50 steps of every solver; the share of a run of the built-in model at batch 64 that
+//! is not the network, measured side by side in the same run; and what else an image costs, in per cent of ten calls of the
+//! network.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use fewstep::pipeline::{Outcome, Silent, execute};
+use fewstep::output::Picture;
+use fewstep::pipeline::{Brownian, NoiseSource, Outcome, Silent, execute, quantise};
+use fewstep_eval::feature::fmnist_cnn;
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec};
 use fewstep_samplers::{GridRule, Node, NoiseKey, Path, Pred, registry, solver};
+use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
 /// A denoiser that keeps the time spent in it.
@@ -97,7 +101,65 @@ fn overheads() {
     }
 }
 
+/// Median time of `rounds` calls in us, for one of [`IMAGES`].
+fn each(mut call: impl FnMut()) -> f64 {
+    let mut once = || {
+        let clock = Instant::now();
+        call();
+        1e6 * clock.elapsed().as_secs_f64() / IMAGES as f64
+    };
+    once(); // warms up
+    median((0..15).map(|_| once()).collect())
+}
+
+const IMAGES: i64 = 64;
+const SIZE: usize = 784;
+
+fn around() {
+    tch::set_num_threads(1);
+    let _no_grad = tch::no_grad_guard();
+    let model = ModelFolder::open("fmnist-edm").unwrap().load(Device::Cpu, Kind::Float).unwrap();
+    let features = fmnist_cnn().unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let (source, numbers) = (NoiseSource::new(0), (0..IMAGES as u64).collect::<Vec<_>>());
+    let x = Tensor::randn([IMAGES, 1, 28, 28], (Kind::Float, Device::Cpu));
+    let class = Tensor::arange(IMAGES, (Kind::Int64, Device::Cpu)).remainder(10);
+    let node = model.spec().path.node(1.0);
+    let pixels = quantise(&x);
+    let text = json!({"model": "fmnist-edm", "run_seed": 0, "solver": "deis-tab3", "steps": 10, "image": 1, "class": 3});
+    let pictures: Vec<_> = (0..IMAGES).map(|i| Picture::new(&pixels.get(i), text.clone()).unwrap()).collect();
+    let network = 10.0 * each(|| drop(model.predict(&x, &node, Pred::X0, Some(&class)).unwrap()));
+    let mut path = Brownian::new(source, &numbers, SIZE);
+    let mut at = 1e-4;
+    let rows = [
+        ("ten calls of the network", network),
+        ("initial noise", each(|| drop(source.batch(&numbers, 0, SIZE)))),
+        (
+            "ten Brownian increments",
+            10.0 * each(|| {
+                path.increment(at, at * 1.37);
+                at *= 1.37;
+            }),
+        ),
+        ("8-bit pixels", each(|| drop(quantise(&x)))),
+        (
+            "PNG, hash, file",
+            each(|| {
+                for (i, picture) in pictures.iter().enumerate() {
+                    picture.save(&folder.path().join(format!("{i}.png"))).unwrap();
+                }
+            }),
+        ),
+        ("features of the judge", each(|| drop(features.infer(&pixels).unwrap()))),
+    ];
+    println!("\n{:<26}{:>12}{:>12}", "an image", "us", "per cent");
+    for (name, us) in rows {
+        println!("{name:<26}{us:>12.1}{:>12.2}", 100.0 * us / network);
+    }
+}
+
 fn main() {
     compile_times();
     overheads();
+    around();
 }

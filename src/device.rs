@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 
 /// `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,7 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::Cpu),
             // Without a driver there is no point in opening a library of a gigabyte.
             Self::Auto if !has_driver() => Ok(Device::Cpu),
-            Self::Auto => {
-                Ok(if open_cuda().is_ok() && Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu })
-            }
+            Self::Auto => Ok(if open_cuda().is_ok() && Cuda::is_available() { gpu(0) } else { Device::Cpu }),
             Self::Cuda(n) => {
                 if let Err(reason) = open_cuda() {
                     bail!(
@@ -77,9 +75,25 @@ impl DeviceChoice {
                 if n as i64 >= count {
                     bail!("no device cuda:{n}: this machine has {count}, numbered from 0");
                 }
-                Ok(Device::Cuda(n))
+                Ok(gpu(n))
             }
         }
+    }
+}
+
+/// A GPU for networks that are called with one shape again and again: cuDNN tries its convolutions at the first call and
+/// keeps the fastest.
+fn gpu(n: usize) -> Device {
+    Cuda::cudnn_set_benchmark(true);
+    Device::Cuda(n)
+}
+
+/// Moves a tensor of the CPU to `device`; a GPU fetches it from pinned memory while the caller goes on.
+pub fn upload(x: &Tensor, device: Device) -> Tensor {
+    if device.is_cuda() {
+        x.pin_memory(device).to_device_(device, x.kind(), true, false)
+    } else {
+        x.to_device(device)
     }
 }
 
@@ -99,7 +113,8 @@ fn open_cuda() -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// `--dtype`: what the weights are rounded to, and where libtorch runs the network, what it computes in. The state and all coefficients stay in f32 and f64.
+/// `--dtype`: what the weights are rounded to, and where libtorch runs the network, what it computes in. The state and all
+/// coefficients stay in f32 and f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dtype {
     /// 32-bit floats.

@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::cpu::{CpuUNet, Section};
 use crate::error::Result;
+use crate::layers::channels_last;
 use crate::params::Params;
 use crate::source::{Given, Scope};
 use crate::spec::ModelSpec;
@@ -45,6 +46,11 @@ pub trait Denoiser: Send {
     /// How the model was trained.
     fn spec(&self) -> &ModelSpec;
 
+    /// Whether an image's result is the same to the bit in a batch of any size; then no batch needs padding.
+    fn any_batch(&self) -> bool {
+        false
+    }
+
     /// Another instance over the same weights, for another thread: libtorch's tensors may be sent to a thread, but
     /// not looked at from two. Nothing is copied.
     fn share(&self) -> Box<dyn Denoiser>;
@@ -58,13 +64,16 @@ pub struct NetDenoiser {
     spec: ModelSpec,
     params: Params,
     kind: Kind,
+    /// Whether libtorch gets weights and images with the channels of a pixel side by side.
+    channels_last: bool,
 }
 
 impl NetDenoiser {
     /// The network that `config` describes, over `params` in `kind`; images go in and out as f32 all the same.
     ///
     /// On a CPU with AVX-512 it runs in [`CpuUNet`], over the values that `params` have now, and always in f32: a `kind`
-    /// of bf16 rounds the weights alone. Elsewhere, and where a gradient is asked for, it runs in libtorch.
+    /// of bf16 rounds the weights alone. Elsewhere, and where a gradient is asked for, it runs in libtorch, on a GPU
+    /// with [`NetDenoiser::channels_last`].
     ///
     /// # Panics
     /// If `params` are not those of such a network.
@@ -72,7 +81,9 @@ impl NetDenoiser {
         let on_cpu = params.values().all(|t| t.device() == Device::Cpu);
         let fits = on_cpu && matches!(kind, Kind::Float | Kind::BFloat16);
         let engine = fits.then(|| CpuUNet::new(&config, &params).ok()).flatten();
-        Self { engine, ..Self::eager(config, params, spec, kind) }
+        let on_gpu = params.values().any(|t| t.device().is_cuda());
+        let eager = Self::eager(config, params, spec, kind);
+        if on_gpu { eager.channels_last() } else { Self { engine, ..eager } }
     }
 
     /// [`NetDenoiser::new`] in libtorch everywhere.
@@ -82,7 +93,17 @@ impl NetDenoiser {
     pub fn eager(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
         let given = RefCell::new(Given(&params));
         let net = UNet2d::new(&Scope::root(&given), config);
-        Self { net, engine: None, spec, params, kind }
+        Self { net, engine: None, spec, params, kind, channels_last: false }
+    }
+
+    /// Lays weights and images out with the channels of a pixel side by side, as tensor cores read them. In libtorch the
+    /// layout of its arguments decides how a convolution runs; the result differs by rounding alone.
+    #[must_use]
+    pub fn channels_last(self) -> Self {
+        let laid = |t: Tensor| if t.dim() == 4 { channels_last(&t) } else { t };
+        let params = self.params.into_iter().map(|(name, t)| (name, laid(t))).collect();
+        let eager = Self::eager(self.net.config().clone(), params, self.spec, self.kind);
+        Self { channels_last: true, ..eager }
     }
 
     /// The weights by name.
@@ -103,7 +124,11 @@ impl NetDenoiser {
     fn raw(&self, input: &Tensor, time: &Tensor, class: Option<&Tensor>) -> Result<Tensor> {
         match &self.engine {
             Some(engine) if !input.requires_grad() => engine.forward(input, time, class),
-            _ => Ok(self.net.forward(&input.to_kind(self.kind), time, class)?.to_kind(Kind::Float)),
+            _ => {
+                let input = input.to_kind(self.kind);
+                let input = if self.channels_last { channels_last(&input) } else { input };
+                Ok(self.net.forward(&input, time, class)?.to_kind(Kind::Float))
+            }
         }
     }
 
@@ -155,9 +180,14 @@ impl Denoiser for NetDenoiser {
         &self.spec
     }
 
+    fn any_batch(&self) -> bool {
+        self.engine.is_some()
+    }
+
     fn share(&self) -> Box<dyn Denoiser> {
         let params = self.params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
         let eager = Self::eager(self.net.config().clone(), params, self.spec.clone(), self.kind);
-        Box::new(Self { engine: self.engine.as_ref().map(CpuUNet::share), ..eager })
+        let engine = self.engine.as_ref().map(CpuUNet::share);
+        Box::new(Self { engine, channels_last: self.channels_last, ..eager })
     }
 }

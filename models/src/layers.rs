@@ -4,6 +4,14 @@ use tch::{Kind, Tensor};
 
 use crate::source::{Init, Scope};
 
+/// The same values with the second axis fastest in memory, which libtorch calls the channels-last format.
+///
+/// # Shapes
+/// `[b, c, h, w]`, kept
+pub fn channels_last(x: &Tensor) -> Tensor {
+    x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
+}
+
 /// 2-D convolution with a square kernel and a bias.
 #[derive(Debug)]
 pub struct Conv2d {

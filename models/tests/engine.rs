@@ -173,6 +173,30 @@ fn denoiser_takes_the_engine_and_a_node_for_each_image() {
     assert!(fast.predict(&x, &nodes[0], Pred::X0, Some(&beyond)).is_err());
 }
 
+/// The layout that libtorch gets on a GPU, on the CPU.
+#[test]
+fn channels_last_gives_the_same_values() {
+    let _no_grad = tch::no_grad_guard();
+    // Of a denoiser, input and output have the same shape.
+    for case in cases().into_iter().filter(|case| case.config.in_channels == case.config.out_channels) {
+        let params = || case.params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
+        let spec = ModelFolder::open("fmnist-edm").unwrap().spec;
+        let plain = NetDenoiser::eager(case.config.clone(), params(), spec.clone(), Kind::Float);
+        let laid = NetDenoiser::eager(case.config.clone(), params(), spec, Kind::Float).channels_last();
+        let (x, _, class) = case.ask(3);
+        let node = plain.spec().path.node(0.5);
+        let want = plain.predict(&x, &node, Pred::X0, class.as_ref()).unwrap();
+        for denoiser in [&laid as &dyn Denoiser, &*laid.share()] {
+            let got = denoiser.predict(&x, &node, Pred::X0, class.as_ref()).unwrap();
+            let error = relative(&got, &want);
+            assert!(error < 1e-5, "{}: {error:.1e}", case.name);
+        }
+        let name = "mid_block.resnets.0.conv1.weight";
+        let weight = &laid.into_params()[name];
+        assert!(!weight.is_contiguous() && *weight == case.params[name], "{}", case.name);
+    }
+}
+
 #[test]
 fn a_gradient_goes_through_libtorch() {
     tch::set_num_threads(1);

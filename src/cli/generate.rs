@@ -91,7 +91,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
 
-    let job = Job { seed: args.run_seed, images, class, init, batch: args.model.batch, workers, device };
+    let batch = args.model.batch(&denoiser, images.len(), workers);
+    let job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
     let steps = program.steps().map(|steps| (job.batches() * steps) as u64);
     let bar = bar(steps.unwrap_or(0), if steps.is_some() { KNOWN } else { "{prefix} {spinner} {elapsed}" });
     bar.set_prefix(match &program {

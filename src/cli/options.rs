@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
-use fewstep_models::{ModelFolder, NetDenoiser};
+use fewstep_models::{Denoiser, ModelFolder, NetDenoiser};
 use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
 use tch::Device;
 
@@ -43,6 +43,12 @@ impl ModelArgs {
             ));
         }
         Ok(folder)
+    }
+
+    /// Images per network call, when `images` are to be made by so many workers: where the batch makes no difference, few
+    /// images are shared out among all of them.
+    pub(super) fn batch(&self, denoiser: &dyn Denoiser, images: usize, workers: usize) -> usize {
+        if denoiser.any_batch() { self.batch.min(images.div_ceil(workers)).max(1) } else { self.batch }
     }
 
     /// Puts the network on its device; gives the number of batches to run side by side too.

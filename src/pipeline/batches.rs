@@ -18,6 +18,7 @@ use super::executor::{Observer, Outcome, StepInfo, execute};
 use super::machine::Tensors;
 use super::noise::NoiseSource;
 use super::program::Program;
+use crate::device::upload;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub struct Job {
     /// the place of pure noise.
     pub init: Option<Vec<f32>>,
     /// Images per network call. The last batch is padded to it, so that every call has the same shape and the same
-    /// arithmetic.
+    /// arithmetic, unless the denoiser's arithmetic is the same for [any batch](Denoiser::any_batch).
     pub batch: usize,
     /// Batches that run side by side, each on a thread of its own.
     pub workers: usize,
@@ -212,7 +213,9 @@ impl Worker {
         let start = at * job.batch;
         let images = &job.images[start..(start + job.batch).min(job.images.len())];
         let mut padded = images.to_vec();
-        padded.resize(job.batch, images[images.len() - 1]);
+        if !self.denoiser.any_batch() {
+            padded.resize(job.batch, images[images.len() - 1]);
+        }
         let noise = NoiseSource::new(job.seed);
         let mut path = Brownian::new(noise, &padded, spec.shape.iter().product::<i64>() as usize);
         let mut draw =
@@ -260,7 +263,7 @@ fn noise_of(noise: NoiseSource, images: &[u64], path: &mut Brownian<'_>, key: No
 
 /// As many images of `shape` as `values` hold.
 fn tensor(values: &[f32], [c, h, w]: [i64; 3], device: Device) -> Tensor {
-    Tensor::from_slice(values).view([-1, c, h, w]).to_device(device)
+    upload(&Tensor::from_slice(values).view([-1, c, h, w]), device)
 }
 
 /// 8-bit pixels from `[-1, 1]`: `clip(127.5 x + 128)`, truncated, which rounds halves up (the rule of 2206.00364).
