@@ -299,7 +299,7 @@ impl Bench<'_> {
             images: (first..first + self.args.samples).collect(),
             class: None,
             init: None,
-            batch: self.args.model.batch(&self.denoiser, self.images() as usize, self.workers),
+            batch: self.args.model.batch(&self.denoiser, self.args.samples as usize, self.workers),
             workers: self.workers,
             device: self.device,
         };

@@ -9,7 +9,7 @@ use fewstep_eval::Error;
 use fewstep_eval::feature::inception::{
     BATCH, INPUT, Inception, Layout, Picture as Bytes, Protocol, Resizer, SIDE, Tap, Trust, Weights,
 };
-use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet as _, fmnist_cnn};
+use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet as _, GREY, fmnist_cnn};
 use fewstep_eval::source::Picture;
 use tch::Tensor;
 
@@ -169,7 +169,7 @@ impl Preparer<'_> {
                 file: format!("number {number}"),
                 problem: format!(
                     "it is {width}x{height}, `{}` takes 28x28 grey; for others give `--weights`",
-                    Classifier::NAME
+                    GREY.name
                 ),
             });
         };
@@ -235,7 +235,7 @@ impl Network {
             }
             Self::Fmnist(net) => {
                 if wanted.spatial {
-                    bail!("`{}` has no spatial features; give `--weights`", Classifier::NAME);
+                    bail!("`{}` has no spatial features; give `--weights`", GREY.name);
                 }
                 let values: Vec<&[u8]> = pictures
                     .iter()
