@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use fewstep::pipeline::{Outcome, Silent, execute};
+use fewstep::pipeline::{Evaluator, Outcome, Silent, execute};
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec};
 use fewstep_samplers::{GridRule, Node, NoiseKey, Path, Pred, registry, solver};
 use tch::{Device, Kind, Tensor};
@@ -85,8 +85,14 @@ fn overheads() {
             let timed = Timed { inner: model.share(), spent: Cell::default() };
             let clock = Instant::now();
             let mut noise = |_: NoiseKey| unreachable!("deterministic");
-            let Outcome::Done(_) = execute(&plan, x, &timed, Some(&class), &mut noise, &Silent).unwrap()
-            else {
+            let Outcome::Done(_) = execute(
+                &plan,
+                x,
+                &mut Evaluator::new(&timed, Some(&class), None, BATCH as usize),
+                &mut noise,
+                &Silent,
+            )
+            .unwrap() else {
                 unreachable!("nobody cancels")
             };
             network.push(1e3 * timed.spent.get().as_secs_f64());

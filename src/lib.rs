@@ -5,6 +5,7 @@
 //! ```
 //!
 //! - [`pipeline`]: runs a plan on tensors, batch by batch;
+//! - [`guidance`]: rules that make one prediction of several;
 //! - [`mod@bench`]: measures plans cell by cell, and keeps the record;
 //! - [`train`]: makes the built-in models;
 //! - [`output`]: pictures and files;
@@ -13,6 +14,7 @@
 pub mod bench;
 pub mod cli;
 pub mod device;
+pub mod guidance;
 pub mod interrupt;
 pub mod output;
 pub mod pipeline;
