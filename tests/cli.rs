@@ -386,6 +386,11 @@ fn blocks_are_runs_of_their_own() {
     };
     let one = bench("one", &["--samples", "30"]);
     let three = bench("three", &["--samples", "30", "--blocks", "3"]);
+    let grown = bench("one", &["--samples", "30", "--blocks", "3", "--resume"]);
+    assert_eq!(grown["cells"][0]["metrics"], three["cells"][0]["metrics"], "a run may grow");
+    assert_eq!(grown["teacher"], three["teacher"]);
+    let shown = bench("one", &["--samples", "30", "--resume"]);
+    assert_eq!(shown["cells"], grown["cells"], "and asked for less keeps what it has");
     let cell = &three["cells"][0];
     assert_eq!(cell["blocks"].as_array().unwrap().len(), 3);
     assert_eq!(cell["blocks"][0], one["cells"][0]["metrics"], "the first block is the run without blocks");

@@ -11,13 +11,14 @@ use std::sync::{Mutex, PoisonError};
 
 use fewstep::train::tasks::{Denoise, Levels};
 use fewstep::train::{TrainConfig, train};
-use fewstep_eval::data::Split;
+use fewstep_eval::data::{Part, Split};
 use fewstep_models::{ModelFolder, UNet2dConfig};
 use tch::Device;
 
 fn data() -> Split {
     let images: Vec<u8> = (0..40 * 784u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    Split { images, labels: (0..40).map(|i| i % 10).collect(), sha256: "" }
+    let labels = (0..40).map(|i| i % 10).collect();
+    Split { images, channels: 1, part: Part::Train, labels, sha256: "" }
 }
 
 fn config() -> TrainConfig {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet, Output, fmnist_cnn};
 use fewstep_eval::metrics::{ConditionalAccuracy, PairedRmse};
-use fewstep_eval::report::{ReferenceInfo, means};
+use fewstep_eval::report::ReferenceInfo;
 use fewstep_eval::stats::{Reference, ShardedMoments};
 use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
@@ -23,31 +23,28 @@ pub struct Judge {
     data: String,
 }
 
-/// What a cell came to.
+/// What a block of a cell came to.
 #[derive(Debug)]
 pub struct Measured {
     /// `fd`, `fd_mean_term`, `fd_cov_term`, and where they apply `accuracy` and `rmse`.
-    /// Means over the blocks.
     pub metrics: BTreeMap<String, f64>,
-    /// The metrics of each block, where there are several.
-    pub blocks: Vec<BTreeMap<String, f64>>,
     /// Time spent in sampling, metrics not counted.
     pub seconds: f64,
     /// The first images, `[n, c, h, w]` u8, to be shown.
     pub shown: Tensor,
-    /// All images f32, `[samples, c, h, w]`, if they were asked for.
+    /// All images f32, `[samples, c, h, w]`, if they were to be kept.
     pub images: Option<Tensor>,
 }
 
-/// How a plan is to be measured.
+/// What the images have to do with a teacher's.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// Images a block, at least 2.
-    pub block: u64,
-    /// The teacher's images, `[n, c, h, w]` f32, for the paired error.
-    pub teacher: Option<&'a Tensor>,
-    /// Whether to keep the images.
-    pub keep: bool,
+pub enum Paired<'a> {
+    /// Nothing: there is no teacher.
+    No,
+    /// They are compared with these, `[n, c, h, w]` f32.
+    With(&'a Tensor),
+    /// They are the teacher's, and are kept.
+    Teacher,
 }
 
 /// Images that a report shows of each cell.
@@ -82,7 +79,7 @@ impl Judge {
         self.net.image_shape().map(|n| n as i64) == shape
     }
 
-    /// Samples `job` along `plan` and measures the images block by block. `None` if the observer cancelled.
+    /// Samples `job`, at least 2 images, along `plan` and measures them. `None` if the observer cancelled.
     ///
     /// # Errors
     /// If sampling fails.
@@ -91,12 +88,11 @@ impl Judge {
         plan: &Plan,
         denoiser: &dyn Denoiser,
         job: &Job,
-        wanted: Wanted<'_>,
+        paired: Paired<'_>,
         observer: &Arc<dyn Observer>,
     ) -> Result<Option<Measured>> {
         let classes = denoiser.spec().classes.unwrap_or(0) as usize;
-        let count = (job.images.len() as u64).div_ceil(wanted.block);
-        let mut blocks: Vec<Block> = (0..count).map(|_| Block::new(self.net.dim(), classes)).collect();
+        let mut sums = Sums::new(self.net.dim(), classes);
         let (mut seconds, mut seen) = (0.0, 0);
         let (mut shown, mut kept) = (Vec::new(), Vec::new());
         // Features are taken of whole extraction batches, so that none is padded half-way.
@@ -116,21 +112,15 @@ impl Judge {
                 let pixels = quantise(&x);
                 let out = self.net.infer(&pixels)?;
                 let n = x.size()[0];
-                let mut done = 0;
-                while done < n {
-                    let at = seen + done;
-                    let block = at / wanted.block as i64;
-                    let part = (n - done).min((block + 1) * wanted.block as i64 - at);
-                    let first = block * wanted.block as i64;
-                    let teacher = wanted.teacher.map(|t| t.narrow(0, at, part));
-                    let place = (done, part, at - first);
-                    blocks[block as usize].push(&x, &out, &classes, place, teacher.as_ref())?;
-                    done += part;
-                }
+                let teacher = match paired {
+                    Paired::With(images) => Some(images.narrow(0, seen, n)),
+                    Paired::No | Paired::Teacher => None,
+                };
+                sums.push(&x, &out, &classes, seen as u64, teacher.as_ref())?;
                 if seen < SHOWN {
                     shown.push(pixels.narrow(0, 0, n.min(SHOWN - seen)));
                 }
-                if wanted.keep {
+                if matches!(paired, Paired::Teacher) {
                     kept.push(x);
                 }
                 seen += n;
@@ -142,23 +132,20 @@ impl Judge {
         if batches.cancelled() {
             return Ok(None);
         }
-        let blocks: Vec<_> =
-            blocks.iter().map(|block| block.metrics(&self.reference)).collect::<Result<_>>()?;
-        let metrics = means(&blocks);
-        let images = wanted.keep.then(|| Tensor::cat(&kept, 0));
-        let blocks = if count > 1 { blocks } else { vec![] };
-        Ok(Some(Measured { metrics, blocks, seconds, shown: Tensor::cat(&shown, 0), images }))
+        let metrics = sums.metrics(&self.reference)?;
+        let images = (!kept.is_empty()).then(|| Tensor::cat(&kept, 0));
+        Ok(Some(Measured { metrics, seconds, shown: Tensor::cat(&shown, 0), images }))
     }
 }
 
-/// What is measured of one block of images.
-struct Block {
+/// What the metrics are made of.
+struct Sums {
     moments: ShardedMoments,
     accuracy: ConditionalAccuracy,
     rmse: PairedRmse,
 }
 
-impl Block {
+impl Sums {
     fn new(dim: usize, classes: usize) -> Self {
         Self {
             moments: ShardedMoments::new(dim),
@@ -167,22 +154,21 @@ impl Block {
         }
     }
 
-    /// Takes `part` images from place `from` of a batch on; the first of them is number `at` of the block.
+    /// Takes images of which the first is number `first`.
     fn push(
         &mut self,
         x: &Tensor,
         out: &Output,
         classes: &[usize],
-        (from, part, at): (i64, i64, i64),
+        first: u64,
         teacher: Option<&Tensor>,
     ) -> Result<()> {
-        self.moments.push_features(&out.features.narrow(0, from, part), at as u64)?;
+        self.moments.push_features(&out.features, first)?;
         if !classes.is_empty() {
-            let classes = &classes[from as usize..(from + part) as usize];
-            self.accuracy.push(&out.logits.narrow(0, from, part), classes)?;
+            self.accuracy.push(&out.logits, classes)?;
         }
         if let Some(teacher) = teacher {
-            self.rmse.push(&x.narrow(0, from, part), teacher)?;
+            self.rmse.push(x, teacher)?;
         }
         Ok(())
     }

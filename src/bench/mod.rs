@@ -4,6 +4,6 @@ mod judge;
 mod record;
 mod teacher;
 
-pub use judge::{Judge, Measured, Wanted};
+pub use judge::{Judge, Measured, Paired};
 pub use record::{Record, Settings, plan_hash};
 pub use teacher::Teacher;

@@ -54,18 +54,18 @@ impl Record {
                 .with_context(|| format!("`{name}` belongs to another run; choose another folder"))?;
             fresh.cells = old.cells;
             fresh.teacher = old.teacher.or(fresh.teacher);
+            fresh.blocks = fresh.blocks.max(old.blocks);
         }
         let record = Self { dir: dir.to_owned(), report: fresh };
         record.save()?; // a folder that cannot be written is found out before the work starts
         Ok(record)
     }
 
-    /// Takes a finished cell, and is on disk again when it returns.
+    /// Takes a cell with one more block, and is on disk again when it returns.
     ///
     /// # Errors
-    /// If a file cannot be written.
-    pub fn add(&mut self, cell: Cell, shown: &Tensor) -> Result<()> {
-        self.keep_shown(&cell.plan_hash, shown)?;
+    /// If the file cannot be written.
+    pub fn add(&mut self, cell: Cell) -> Result<()> {
         self.report.record(cell);
         self.save()
     }

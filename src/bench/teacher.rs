@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::output::write_whole;
 
-/// The teacher's images.
+/// The teacher's images of one block.
 #[derive(Debug)]
 pub struct Teacher {
     /// `[samples, c, h, w]` f32.
@@ -17,12 +17,12 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// The images in `dir`, if they are there and come from the plan with this hash.
+    /// The images of a block in `dir`, if they are there and come from the plan with this hash.
     ///
     /// # Errors
     /// If the file is damaged.
-    pub fn load(dir: &Path, plan_hash: &str, samples: u64) -> Result<Option<Self>> {
-        let path = file(dir);
+    pub fn load(dir: &Path, block: u32, plan_hash: &str, samples: u64) -> Result<Option<Self>> {
+        let path = file(dir, block);
         if !path.exists() {
             return Ok(None);
         }
@@ -49,13 +49,13 @@ impl Teacher {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn save(&self, dir: &Path, plan_hash: &str) -> Result<()> {
+    pub fn save(&self, dir: &Path, block: u32, plan_hash: &str) -> Result<()> {
         let params = Params::from([("images".to_owned(), self.images.shallow_clone())]);
         let bytes = to_safetensors(&params, Kind::Float, &[("plan_hash", plan_hash)])?;
-        write_whole(&file(dir), &bytes)
+        write_whole(&file(dir, block), &bytes)
     }
 }
 
-fn file(dir: &Path) -> PathBuf {
-    dir.join("teacher.safetensors")
+fn file(dir: &Path, block: u32) -> PathBuf {
+    dir.join(format!("teacher-{block}.safetensors"))
 }

@@ -15,7 +15,7 @@ use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
 use super::solver::AnySolver;
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
-use crate::bench::{Judge, Measured, Record, Settings, Teacher, Wanted, plan_hash};
+use crate::bench::{Judge, Measured, Paired, Record, Settings, Teacher, plan_hash};
 use crate::device::machine;
 use crate::pipeline::{Job, Observer};
 
@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Images a cell, or a block of it
     #[arg(long, default_value_t = 5000, help_heading = "Sampling")]
     samples: u64,
-    /// Measure so many blocks of different images, for a standard deviation
+    /// Measure so many blocks of different images, for a standard deviation; with --resume more than before, too
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Sampling")]
     blocks: u32,
     /// Seed of the whole run
@@ -189,6 +189,7 @@ fn describe(
             nfe: plan.nfe() as u32,
             plan_hash: plan_hash(plan),
             metrics: BTreeMap::new(),
+            blocks: Vec::new(),
         }),
         config: BTreeMap::from([
             ("batch".to_owned(), args.model.batch.to_string()),
@@ -210,76 +211,92 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Teacher first, then each plan that the record lacks; `false` if the user stopped it.
+    /// Block by block, so that every cell has a figure early: the teacher, then each plan that the record lacks;
+    /// `false` if the user stopped it.
     fn run(&self, plans: &[Plan], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
+        for block in 0..self.args.blocks {
+            if !self.block(block, plans, teacher, record)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn block(&self, block: u32, plans: &[Plan], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
         let samples = self.args.samples;
+        let lacks = |plan: &&Plan| {
+            let cell = record.report.finished(&plan_hash(plan), samples);
+            cell.is_none_or(|cell| cell.measured() <= block as usize)
+        };
+        let todo: Vec<&Plan> = plans.iter().filter(lacks).collect();
+        if todo.is_empty() {
+            return Ok(true);
+        }
         let target = match teacher {
-            Some(plan) => match self.teacher(plan, record)? {
+            Some(plan) => match self.teacher(block, plan, record)? {
                 Some(target) => Some(target),
                 None => return Ok(false),
             },
             None => None,
         };
-        let todo: Vec<&Plan> =
-            plans.iter().filter(|plan| record.report.finished(&plan_hash(plan), samples).is_none()).collect();
+        let paired = target.as_ref().map_or(Paired::No, |target| Paired::With(&target.images));
         for (i, plan) in todo.iter().enumerate() {
             let prefix = format!("{}/{} {} · NFE {}", i + 1, todo.len(), plan.solver, plan.nfe());
-            let Some(measured) = self.measure(plan, target.as_ref(), false, &prefix)? else {
+            let Some(measured) = self.measure(block, plan, paired, &prefix)? else {
                 return Ok(false);
             };
-            let cell = Cell {
+            let hash = plan_hash(plan);
+            let mut cell = record.report.finished(&hash, samples).cloned().unwrap_or_else(|| Cell {
                 solver: plan.solver.clone(),
                 grid: plan.grid.clone(),
                 steps: plan.steps as u32,
                 nfe: plan.nfe() as u32,
                 forwards: plan.nfe() as u32,
                 samples,
-                metrics: measured.metrics,
-                blocks: measured.blocks,
-                seconds: measured.seconds,
-                seconds_per_image: measured.seconds / (samples * u64::from(self.args.blocks)) as f64,
-                plan_hash: plan_hash(plan),
-            };
-            record.add(cell, &measured.shown)?;
+                metrics: BTreeMap::new(),
+                blocks: Vec::new(),
+                seconds: 0.0,
+                seconds_per_image: 0.0,
+                plan_hash: hash.clone(),
+            });
+            cell.push_block(measured.metrics, measured.seconds);
+            if block == 0 {
+                record.keep_shown(&hash, &measured.shown)?;
+            }
+            record.add(cell)?;
         }
         Ok(true)
     }
 
-    /// The teacher's images, from the folder or made now.
-    fn teacher(&self, plan: &Plan, record: &mut Record) -> Result<Option<Teacher>> {
+    /// The teacher's images of a block, from the folder or made now.
+    fn teacher(&self, block: u32, plan: &Plan, record: &mut Record) -> Result<Option<Teacher>> {
         let hash = plan_hash(plan);
-        let known = record.report.teacher.as_ref().is_some_and(|t| !t.metrics.is_empty());
-        if known && let Some(teacher) = Teacher::load(&self.args.output, &hash, self.images())? {
+        let known = record.report.teacher.as_ref().is_some_and(|t| t.measured() > block as usize);
+        if known && let Some(teacher) = Teacher::load(&self.args.output, block, &hash, self.args.samples)? {
             return Ok(Some(teacher));
         }
         let prefix = format!("teacher {} · NFE {}", plan.solver, plan.nfe());
-        let Some(measured) = self.measure(plan, None, true, &prefix)? else { return Ok(None) };
+        let Some(measured) = self.measure(block, plan, Paired::Teacher, &prefix)? else { return Ok(None) };
         let Some(images) = measured.images else { return Ok(None) };
         let teacher = Teacher { images };
-        teacher.save(&self.args.output, &hash)?;
-        record.keep_shown(&hash, &measured.shown)?;
-        if let Some(info) = &mut record.report.teacher {
-            info.metrics = measured.metrics;
+        teacher.save(&self.args.output, block, &hash)?;
+        if block == 0 {
+            record.keep_shown(&hash, &measured.shown)?;
+        }
+        if let Some(info) = &mut record.report.teacher
+            && info.measured() == block as usize
+        {
+            info.push_block(measured.metrics);
         }
         record.save()?;
         Ok(Some(teacher))
     }
 
-    /// Images of all blocks.
-    fn images(&self) -> u64 {
-        self.args.samples * u64::from(self.args.blocks)
-    }
-
-    fn measure(
-        &self,
-        plan: &Plan,
-        teacher: Option<&Teacher>,
-        keep: bool,
-        prefix: &str,
-    ) -> Result<Option<Measured>> {
+    fn measure(&self, block: u32, plan: &Plan, paired: Paired<'_>, prefix: &str) -> Result<Option<Measured>> {
+        let first = u64::from(block) * self.args.samples;
         let job = Job {
             seed: self.args.seed,
-            images: (0..self.images()).collect(),
+            images: (first..first + self.args.samples).collect(),
             class: None,
             init: None,
             batch: self.args.model.batch,
@@ -288,10 +305,10 @@ impl Bench<'_> {
         };
         let steps = job.images.len().div_ceil(job.batch) * plan.steps;
         let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");
-        bar.set_prefix(prefix.to_owned());
+        let of = if self.args.blocks > 1 { format!("block {} · ", block + 1) } else { String::new() };
+        bar.set_prefix(format!("{of}{prefix}"));
         let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-        let wanted = Wanted { block: self.args.samples, teacher: teacher.map(|t| &t.images), keep };
-        let measured = self.judge.measure(plan, &self.denoiser, &job, wanted, &watch);
+        let measured = self.judge.measure(plan, &self.denoiser, &job, paired, &watch);
         bar.finish_and_clear();
         measured
     }

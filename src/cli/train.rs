@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Folder with the four Fashion-MNIST files (`make data`)
     #[arg(long, default_value = "data/fashion-mnist")]
     data: PathBuf,
+    /// Paint the garments and their backgrounds, a hue each (RGB)
+    #[arg(long)]
+    colour: bool,
     /// Steps in all
     #[arg(long, default_value_t = 8000)]
     steps: u64,
@@ -59,6 +62,14 @@ pub(super) struct Args {
     threads: Option<usize>,
 }
 
+impl Args {
+    /// What is trained, as the checkpoint knows it.
+    fn name(&self) -> String {
+        let task = self.task.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
+        if self.colour { format!("{task}-colour") } else { task }
+    }
+}
+
 /// What can be trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum TaskName {
@@ -87,6 +98,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let device = args.device.resolve()?;
     super::set_threads(args.threads)?;
     let data = FashionMnist::open_train(&args.data)?;
+    let data = if args.colour { data.colour() } else { data };
     ensure!(
         (1..=data.len()).contains(&args.batch),
         "--batch {} must be between 1 and the {} training images",
@@ -95,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     );
     let init = args.init.as_ref().map(|name| ModelFolder::open(name)).transpose()?;
     let config = TrainConfig {
-        task: args.task.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default(),
+        task: args.name(),
         steps: args.steps,
         batch: args.batch,
         lr: args.lr,
@@ -155,17 +167,18 @@ fn task<'a>(
             return Ok(Box::new(Classify::new(data, seed)));
         }
     };
+    let channels = data.channels as i64;
     let spec = ModelSpec {
         version: 1,
         path,
         sample_path,
         prediction,
         time,
-        shape: [1, 28, 28],
+        shape: [channels, 28, 28],
         classes: Some(10),
         class_names: CLASS_NAMES.iter().map(ToString::to_string).collect(),
     };
-    let mut task = Denoise::new(spec, network(), levels);
+    let mut task = Denoise::new(spec, network(channels), levels);
     if let Some(model) = init {
         task.start_from(model)?;
     }
@@ -173,12 +186,12 @@ fn task<'a>(
 }
 
 /// The built-in UNet: small enough to be trained on two cores in about two hours.
-fn network() -> UNet2dConfig {
+fn network(channels: i64) -> UNet2dConfig {
     let names = |list: [&str; 3]| list.iter().map(ToString::to_string).collect();
     UNet2dConfig {
         sample_size: Some(SampleSize::Square(28)),
-        in_channels: 1,
-        out_channels: 1,
+        in_channels: channels,
+        out_channels: channels,
         down_block_types: names(["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"]),
         up_block_types: names(["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"]),
         block_out_channels: vec![32, 48, 96],

@@ -42,11 +42,24 @@ pub struct FashionMnist {
     pub test: Split,
 }
 
+/// Half of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What networks learn from, and what generated images are compared with.
+    Train,
+    /// What nobody has learnt from.
+    Test,
+}
+
 /// Images and labels in file order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Split {
-    /// Grey levels `[n, 1, 28, 28]`, row-major, 0 background to 255.
+    /// Levels `[n, channels, 28, 28]`, row-major; as grey levels 0 is the background.
     pub images: Vec<u8>,
+    /// 1, or 3 in colour ([`Split::colour`]).
+    pub channels: usize,
+    /// Which half it is.
+    pub part: Part,
     /// One class 0 to 9 an image.
     pub labels: Vec<u8>,
     /// SHA-256 of the image file, to be kept with everything derived from it.
@@ -67,7 +80,7 @@ impl FashionMnist {
     /// # Errors
     /// As [`FashionMnist::open`].
     pub fn open_train(dir: &Path) -> Result<Split> {
-        Split::open(dir, &TRAIN_IMAGES, &TRAIN_LABELS, 60_000)
+        Split::open(dir, Part::Train, [&TRAIN_IMAGES, &TRAIN_LABELS], 60_000)
     }
 
     /// Reads and verifies the 10,000 test images and labels alone.
@@ -75,7 +88,7 @@ impl FashionMnist {
     /// # Errors
     /// As [`FashionMnist::open`].
     pub fn open_test(dir: &Path) -> Result<Split> {
-        Split::open(dir, &TEST_IMAGES, &TEST_LABELS, 10_000)
+        Split::open(dir, Part::Test, [&TEST_IMAGES, &TEST_LABELS], 10_000)
     }
 }
 
@@ -83,11 +96,21 @@ impl Split {
     /// Height and width of an image.
     pub const SIDE: usize = 28;
 
-    fn open(dir: &Path, images: &Pinned, labels: &Pinned, n: usize) -> Result<Self> {
+    fn open(dir: &Path, part: Part, [images, labels]: [&Pinned; 2], n: usize) -> Result<Self> {
         // Labels first: they are small, so that a wrong folder is found out at once.
         let label_data = load(dir, labels, &[n])?.data;
         let image_data = load(dir, images, &[n, Self::SIDE, Self::SIDE])?.data;
-        Ok(Self { images: image_data, labels: label_data, sha256: images.sha256 })
+        Ok(Self { images: image_data, channels: 1, part, labels: label_data, sha256: images.sha256 })
+    }
+
+    /// Name of the data, as reports say it.
+    pub fn name(&self) -> String {
+        let colour = if self.channels == 3 { "-colour" } else { "" };
+        let part = match self.part {
+            Part::Train => "train",
+            Part::Test => "test",
+        };
+        format!("fashion-mnist{colour}/{part}")
     }
 
     /// Count of images.
@@ -100,18 +123,18 @@ impl Split {
         self.labels.is_empty()
     }
 
-    /// Images `first .. first + count` as a u8 tensor `[count, 1, 28, 28]` on the CPU.
+    /// Images `first .. first + count` as a u8 tensor `[count, channels, 28, 28]` on the CPU.
     ///
     /// # Errors
     /// When the range is empty or goes beyond the split.
     pub fn tensor(&self, first: usize, count: usize) -> Result<Tensor> {
-        let pixels = Self::SIDE * Self::SIDE;
+        let pixels = self.channels * Self::SIDE * Self::SIDE;
         let end = first.checked_add(count).filter(|end| count > 0 && *end <= self.len());
         let Some(end) = end else {
             let got = format!("{count} images from {first} on");
             return Err(Error::Value { what: "image range", expected: "inside the data set", got });
         };
-        let shape = [count as i64, 1, Self::SIDE as i64, Self::SIDE as i64];
+        let shape = [count as i64, self.channels as i64, Self::SIDE as i64, Self::SIDE as i64];
         tensors::from_slice(&self.images[first * pixels..end * pixels], &shape)
     }
 }

@@ -1,6 +1,6 @@
 //! The feature network that ships inside the program, with the statistics of its training set.
 
-use super::{Classifier, FeatureNet};
+use super::{Classifier, FeatureNet, GREY};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Mismatch`] when statistics and weights do not belong together, which a test rules out.
 pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
-    let net = Classifier::from_safetensors(include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"))?;
+    let net =
+        Classifier::from_safetensors(&GREY, include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"))?;
     let statistics =
         Statistics::from_safetensors(include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"))?;
     let id = net.id()?;

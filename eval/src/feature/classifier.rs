@@ -1,4 +1,4 @@
-//! `fmnist-cnn`: the built-in classifier whose last hidden layer serves as feature space.
+//! The built-in classifiers whose last hidden layer serves as feature space: `fmnist-cnn` and `fmnist-colour-cnn`.
 
 use super::{EXTRACT_BATCH, FeatureNet, Params, params::Spec};
 use crate::rng::SplitMix64;
@@ -6,16 +6,37 @@ use crate::{Error, Result, tensors};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
-/// Small convolutional network for 28x28 grey images of ten classes.
+/// Small convolutional network for 28x28 images of ten classes.
 ///
 /// Four 3x3 convolutions with ReLU, all but the third followed by 2x2 max-pooling (28 -> 14 -> 7 -> 3 pixels), a
 /// hidden layer of 128 ReLU units (the *features*) and a linear layer (the *logits*): 6.1 million multiplications
 /// an image. There is no normalisation on purpose: it would divide contrast out, and a distance that cannot see
 /// faded pictures is of little use to sampler research.
+///
+/// Colours say nothing about the class, and a network trained on classes alone would learn not to see them. The one for
+/// colour images therefore has a third task: a linear layer tells the *thumbnail*, the image averaged to 4x4 pixels, from
+/// the features. It shapes them in training and is not used otherwise.
 #[derive(Debug)]
 pub struct Classifier {
+    arch: &'static Arch,
     params: Params,
 }
+
+/// What distinguishes the classifiers.
+#[derive(Debug)]
+pub struct Arch {
+    /// Name of the architecture, first part of its id.
+    pub name: &'static str,
+    /// Channels of its images.
+    pub channels: i64,
+    specs: &'static [Spec],
+}
+
+/// For grey images.
+pub static GREY: Arch = Arch { name: "fmnist-cnn", channels: 1, specs: &SPECS };
+
+/// For colour images.
+pub static COLOUR: Arch = Arch { name: "fmnist-colour-cnn", channels: 3, specs: &COLOUR_SPECS };
 
 /// What the network says about a batch.
 #[derive(Debug)]
@@ -26,7 +47,7 @@ pub struct Output {
     pub logits: Tensor,
 }
 
-/// Names and shapes of all weights, in the PyTorch convention (output first).
+/// Names and shapes of all weights for grey images, in the PyTorch convention (output first).
 const SPECS: [Spec; 12] = [
     ("conv1.bias", &[32]),
     ("conv1.weight", &[32, 1, 3, 3]),
@@ -42,9 +63,20 @@ const SPECS: [Spec; 12] = [
     ("hidden.weight", &[128, 64 * 3 * 3]),
 ];
 
+/// The same for colour images.
+const COLOUR_SPECS: [Spec; 14] = {
+    let mut specs: [Spec; 14] = [("thumb.bias", &[48]); 14];
+    let mut i = 0;
+    while i < SPECS.len() {
+        specs[i] = SPECS[i];
+        i += 1;
+    }
+    specs[1] = ("conv1.weight", &[32, 3, 3, 3]);
+    specs[13] = ("thumb.weight", &[48, 128]);
+    specs
+};
+
 impl Classifier {
-    /// Name of the architecture, first part of its id.
-    pub const NAME: &'static str = "fmnist-cnn";
     /// Length of a feature vector.
     pub const DIM: usize = 128;
     /// Count of classes.
@@ -54,9 +86,9 @@ impl Classifier {
     ///
     /// # Errors
     /// When libtorch cannot make a tensor.
-    pub fn init(seed: u64) -> Result<Self> {
+    pub fn init(arch: &'static Arch, seed: u64) -> Result<Self> {
         let mut map = BTreeMap::new();
-        for (stream, (name, shape)) in SPECS.iter().enumerate() {
+        for (stream, (name, shape)) in arch.specs.iter().enumerate() {
             let count = shape.iter().product::<i64>() as usize;
             let fan_in = shape[1..].iter().product::<i64>() as f64;
             // The head starts small: first predictions near uniform save the optimiser some steps of unlearning.
@@ -66,33 +98,34 @@ impl Classifier {
             let values: Vec<f32> = (0..count).map(|_| (bound * (2.0 * rng.uniform() - 1.0)) as f32).collect();
             map.insert((*name).to_owned(), tensors::from_slice(&values, shape)?);
         }
-        Ok(Self { params: Params::from_map(map) })
+        Ok(Self { arch, params: Params::from_map(map) })
     }
 
     /// Loads weights stored as f32 or f16; the computation is f32 either way.
     ///
     /// # Errors
     /// [`Error::Weights`] with every missing, unexpected, mis-shaped or mis-typed weight.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
-        Ok(Self { params: Params::from_safetensors(Self::NAME, bytes, &SPECS)? })
+    pub fn from_safetensors(arch: &'static Arch, bytes: &[u8]) -> Result<Self> {
+        Ok(Self { arch, params: Params::from_safetensors(arch.name, bytes, arch.specs)? })
     }
 
     /// A network over existing weights, as a trainer holds them. They are shared, not copied.
     ///
     /// # Errors
     /// [`Error::Weights`] when a name is missing or superfluous, or a shape is wrong.
-    pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
-        let mut problems: Vec<String> = SPECS
+    pub fn from_tensors(arch: &'static Arch, tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        let mut problems: Vec<String> = arch
+            .specs
             .iter()
             .filter(|(name, shape)| tensors.get(*name).is_none_or(|t| t.size() != *shape))
             .map(|(name, _)| format!("`{name}` is missing or has another shape"))
             .collect();
-        let known = |name: &str| SPECS.iter().any(|(known, _)| *known == name);
+        let known = |name: &str| arch.specs.iter().any(|(known, _)| *known == name);
         problems.extend(tensors.keys().filter(|n| !known(n)).map(|n| format!("`{n}` is unexpected")));
         if problems.is_empty() {
-            Ok(Self { params: Params::from_map(tensors) })
+            Ok(Self { arch, params: Params::from_map(tensors) })
         } else {
-            Err(Error::Weights { network: Self::NAME.to_owned(), problems })
+            Err(Error::Weights { network: arch.name.to_owned(), problems })
         }
     }
 
@@ -112,12 +145,12 @@ impl Classifier {
     /// Differentiable forward pass.
     ///
     /// # Shapes
-    /// x: f32 `[n, 1, 28, 28]` in [-1, 1].
+    /// x: f32 `[n, channels, 28, 28]` in [-1, 1].
     ///
     /// # Errors
     /// When `x` has another kind or shape.
     pub fn forward(&self, x: &Tensor) -> Result<Output> {
-        tensors::expect("classifier input", x, Kind::Float, &[-1, 1, 28, 28])?;
+        tensors::expect("classifier input", x, Kind::Float, &[-1, self.arch.channels, 28, 28])?;
         let mut h = x.shallow_clone();
         for (layer, pooled) in [("conv1", true), ("conv2", true), ("conv3", false), ("conv4", true)] {
             let (weight, bias) = self.layer(layer)?;
@@ -135,22 +168,40 @@ impl Classifier {
         Ok(Output { features, logits })
     }
 
+    /// The image averaged to 4x4 pixels, as the features tell it, and as it is; `None` for a grey network, which has no
+    /// such task. Differentiable.
+    ///
+    /// # Shapes
+    /// x: f32 `[n, channels, 28, 28]`, features: f32 `[n, 128]`; result: both f32 `[n, 16 channels]`.
+    ///
+    /// # Errors
+    /// When they have other shapes.
+    pub fn thumbnails(&self, x: &Tensor, features: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        if self.params.get("thumb.weight").is_none() {
+            return Ok(None);
+        }
+        let (weight, bias) = self.layer("thumb")?;
+        let told = features.f_linear(weight, Some(bias))?;
+        Ok(Some((told, x.f_adaptive_avg_pool2d([4, 4])?.f_flatten(1, -1)?)))
+    }
+
     /// Features and logits of 8-bit images in one go, under the rules of [`FeatureNet::extract`].
     ///
     /// # Shapes
-    /// images: u8 `[n, 1, 28, 28]`; result: f32 `[n, 128]` and f32 `[n, 10]` on the CPU, without gradient.
+    /// images: u8 `[n, channels, 28, 28]`; result: f32 `[n, 128]` and f32 `[n, 10]` on the CPU, without gradient.
     ///
     /// # Errors
     /// When the images have another kind or shape, or an output is not finite.
     pub fn infer(&self, images: &Tensor) -> Result<Output> {
-        tensors::expect("images", images, Kind::Uint8, &[-1, 1, 28, 28])?;
+        let channels = self.arch.channels;
+        tensors::expect("images", images, Kind::Uint8, &[-1, channels, 28, 28])?;
         let _no_grad = tch::no_grad_guard();
         let images = images.f_to_device(tch::Device::Cpu)?;
         let (n, batch) = (images.size()[0], EXTRACT_BATCH as i64);
         let (mut features, mut logits) = (Vec::new(), Vec::new());
         for first in (0..n).step_by(EXTRACT_BATCH) {
             let count = batch.min(n - first);
-            let padded = Tensor::f_zeros([batch, 1, 28, 28], (Kind::Float, tch::Device::Cpu))?;
+            let padded = Tensor::f_zeros([batch, channels, 28, 28], (Kind::Float, tch::Device::Cpu))?;
             padded.f_narrow(0, 0, count)?.f_copy_(&images.f_narrow(0, first, count)?)?;
             let out = self.forward(&padded.f_div_scalar(127.5)?.f_sub_scalar(1.0)?)?;
             features.push(out.features.f_narrow(0, 0, count)?);
@@ -161,7 +212,7 @@ impl Classifier {
         if finite(&out.features)? && finite(&out.logits)? {
             Ok(out)
         } else {
-            Err(Error::NonFinite { what: format!("an output of `{}`", Self::NAME) })
+            Err(Error::NonFinite { what: format!("an output of `{}`", self.arch.name) })
         }
     }
 
@@ -169,7 +220,7 @@ impl Classifier {
         let weight = |part| {
             let key = format!("{name}.{part}");
             self.params.get(&key).ok_or_else(|| Error::Weights {
-                network: Self::NAME.to_owned(),
+                network: self.arch.name.to_owned(),
                 problems: vec![format!("`{key}` is missing")],
             })
         };
@@ -183,11 +234,11 @@ impl FeatureNet for Classifier {
     }
 
     fn id(&self) -> Result<String> {
-        Ok(format!("{}:{}", Self::NAME, self.params.sha256()?))
+        Ok(format!("{}:{}", self.arch.name, self.params.sha256()?))
     }
 
     fn image_shape(&self) -> [usize; 3] {
-        [1, 28, 28]
+        [self.arch.channels as usize, 28, 28]
     }
 
     fn extract(&self, images: &Tensor) -> Result<Tensor> {

@@ -5,7 +5,7 @@ mod classifier;
 mod params;
 
 pub use builtin::fmnist_cnn;
-pub use classifier::{Classifier, Output};
+pub use classifier::{Arch, COLOUR, Classifier, GREY, Output};
 pub use params::Params;
 
 use crate::Result;

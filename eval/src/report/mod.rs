@@ -10,7 +10,7 @@ mod table;
 
 pub use html::{Figure, html};
 pub use metric::Metric;
-pub use schema::{Cell, ReferenceInfo, Report, SCHEMA, TeacherInfo, means};
+pub use schema::{Cell, ReferenceInfo, Report, SCHEMA, TeacherInfo};
 pub use svg::fd_vs_nfe;
 pub use table::{Style, table};
 

@@ -25,7 +25,8 @@ pub struct Report {
     pub seed: u64,
     /// Images in each block of a cell: block `k` has the image numbers from `k * samples` on.
     pub samples: u64,
-    /// Blocks of different images, each measured on its own: what a metric varies by from one to the next.
+    /// Blocks of different images asked for, each measured on its own: what a metric varies by from one to the next. A cell
+    /// may have fewer while the run goes on.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub blocks: u32,
     /// What the Fréchet distance was measured against.
@@ -76,8 +77,23 @@ pub struct TeacherInfo {
     pub nfe: u32,
     /// Hash of the compiled plan.
     pub plan_hash: String,
-    /// The teacher's own metrics by name.
+    /// The teacher's own metrics by name. Means over its blocks.
     pub metrics: BTreeMap<String, f64>,
+    /// The metrics of each block, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BTreeMap<String, f64>>,
+}
+
+impl TeacherInfo {
+    /// Blocks measured so far.
+    pub fn measured(&self) -> usize {
+        measured(&self.metrics, &self.blocks)
+    }
+
+    /// Takes the metrics of the next block.
+    pub fn push_block(&mut self, block: BTreeMap<String, f64>) {
+        push_block(&mut self.metrics, &mut self.blocks, block);
+    }
 }
 
 /// One measured combination.
@@ -102,15 +118,27 @@ pub struct Cell {
     /// The metrics of each block, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BTreeMap<String, f64>>,
-    /// Wall-clock time of sampling, in seconds.
+    /// Wall-clock time of sampling, in seconds, over all blocks.
     pub seconds: f64,
-    /// `seconds / samples`.
+    /// `seconds` by the images of all blocks.
     pub seconds_per_image: f64,
     /// Hash of the compiled plan: two cells with the same hash did the same computation.
     pub plan_hash: String,
 }
 
 impl Cell {
+    /// Blocks measured so far.
+    pub fn measured(&self) -> usize {
+        measured(&self.metrics, &self.blocks)
+    }
+
+    /// Takes the metrics of the next block and the time that it took, in seconds.
+    pub fn push_block(&mut self, block: BTreeMap<String, f64>, seconds: f64) {
+        push_block(&mut self.metrics, &mut self.blocks, block);
+        self.seconds += seconds;
+        self.seconds_per_image = self.seconds / (self.samples * self.measured() as u64) as f64;
+    }
+
     /// Standard deviation of a metric over the blocks (divided by their number less one); `None` below two.
     pub fn sd(&self, metric: &str) -> Option<f64> {
         let values: Vec<f64> = self.blocks.iter().filter_map(|block| block.get(metric).copied()).collect();
@@ -121,8 +149,30 @@ impl Cell {
     }
 }
 
+/// A single block is not listed: it is what stands in `metrics`.
+fn measured(metrics: &BTreeMap<String, f64>, blocks: &[BTreeMap<String, f64>]) -> usize {
+    if metrics.is_empty() { 0 } else { blocks.len().max(1) }
+}
+
+fn push_block(
+    metrics: &mut BTreeMap<String, f64>,
+    blocks: &mut Vec<BTreeMap<String, f64>>,
+    block: BTreeMap<String, f64>,
+) {
+    match measured(metrics, blocks) {
+        0 => *metrics = block,
+        before => {
+            if before == 1 {
+                blocks.push(metrics.clone());
+            }
+            blocks.push(block);
+            *metrics = means(blocks);
+        }
+    }
+}
+
 /// Means over blocks of every metric that all of them have.
-pub fn means(blocks: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
+fn means(blocks: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
     let Some(first) = blocks.first() else { return BTreeMap::new() };
     let mean = |name: &String| {
         let values: Option<Vec<f64>> = blocks.iter().map(|block| block.get(name).copied()).collect();
@@ -180,7 +230,7 @@ impl Report {
     }
 
     /// Fails unless cells of `other` may stand beside cells of this report: same model, path, seed, samples,
-    /// reference, teacher plan and config. Program version and machine may differ.
+    /// reference, teacher plan and config. Program version, machine and the count of blocks may differ.
     ///
     /// # Errors
     /// [`Error::Mismatch`] with the first field that differs.
@@ -192,7 +242,6 @@ impl Report {
             ("paths", self.path.clone(), other.path.clone()),
             ("seeds", self.seed.to_string(), other.seed.to_string()),
             ("sample counts", self.samples.to_string(), other.samples.to_string()),
-            ("counts of blocks", self.blocks.to_string(), other.blocks.to_string()),
             ("feature networks", self.reference.extractor.clone(), other.reference.extractor.clone()),
             ("reference data", self.reference.data.clone(), other.reference.data.clone()),
             ("reference counts", self.reference.n.to_string(), other.reference.n.to_string()),
@@ -215,9 +264,9 @@ impl Report {
             if cell.nfe == 0 || cell.samples == 0 {
                 return Err(refuse(format!("{owner} claims {} samples", cell.samples)));
             }
-            if cell.blocks.len() as u32 != if self.blocks == 1 { 0 } else { self.blocks } {
-                let found = cell.blocks.len();
-                return Err(refuse(format!("{owner} lists {found} blocks in a report of {}", self.blocks)));
+            let listed = cell.blocks.len();
+            if listed == 1 || listed > self.blocks as usize {
+                return Err(refuse(format!("{owner} lists {listed} blocks in a report of {}", self.blocks)));
             }
             let times = [("seconds", cell.seconds), ("seconds_per_image", cell.seconds_per_image)];
             let metrics =

@@ -3,7 +3,7 @@
 use crate::common::{Lcg, close, fashion_mnist, one_thread};
 use fewstep_eval::Error;
 use fewstep_eval::corrupt::{BLUR_LEVELS, Corruption, NOISE_LEVELS, corruption_curve, rises};
-use fewstep_eval::feature::{Classifier, FeatureNet as _};
+use fewstep_eval::feature::{Classifier, FeatureNet as _, GREY};
 use fewstep_eval::stats::{Reference, ShardedMoments};
 
 const SHAPE: [usize; 3] = [1, 28, 28];
@@ -50,7 +50,7 @@ fn bad_doses_and_buffers_are_refused() {
 fn distance_rises_with_every_dose() {
     let Some(data) = fashion_mnist("distance_rises_with_every_dose") else { return };
     one_thread();
-    let net = Classifier::init(1).unwrap();
+    let net = Classifier::init(&GREY, 1).unwrap();
     let mut moments = ShardedMoments::new(net.dim());
     moments.push_features(&net.extract(&data.train.tensor(0, 1_000).unwrap()).unwrap(), 0).unwrap();
     let reference = Reference::new(&moments.moments().unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::common::{Lcg, one_thread};
 use fewstep_eval::Error;
-use fewstep_eval::feature::{Classifier, FeatureNet};
+use fewstep_eval::feature::{COLOUR, Classifier, FeatureNet, GREY};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 
@@ -17,12 +17,13 @@ fn same(a: &Tensor, b: &Tensor) -> bool {
 #[test]
 fn initial_weights_follow_from_the_seed() {
     one_thread();
-    let ids: Vec<String> = [1, 1, 2].map(|seed| Classifier::init(seed).unwrap().id().unwrap()).to_vec();
+    let ids: Vec<String> =
+        [1, 1, 2].map(|seed| Classifier::init(&GREY, seed).unwrap().id().unwrap()).to_vec();
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[0], ids[2]);
     assert!(ids[0].starts_with("fmnist-cnn:") && ids[0].len() == "fmnist-cnn:".len() + 64);
     // He initialisation keeps the scale: features of random images are neither dead nor huge.
-    let features = Classifier::init(1).unwrap().extract(&images(20)).unwrap();
+    let features = Classifier::init(&GREY, 1).unwrap().extract(&images(20)).unwrap();
     let mean = features.mean(Kind::Float).double_value(&[]);
     assert!((0.05..5.0).contains(&mean), "{mean}");
 }
@@ -30,7 +31,7 @@ fn initial_weights_follow_from_the_seed() {
 #[test]
 fn a_feature_does_not_depend_on_the_batch() {
     one_thread();
-    let net = Classifier::init(3).unwrap();
+    let net = Classifier::init(&GREY, 3).unwrap();
     let all = images(230);
     let whole = net.infer(&all).unwrap();
     assert_eq!((whole.features.size(), whole.logits.size()), (vec![230, 128], vec![230, 10]));
@@ -46,12 +47,12 @@ fn a_feature_does_not_depend_on_the_batch() {
 #[test]
 fn files_round_trip() {
     one_thread();
-    let net = Classifier::init(4).unwrap();
+    let net = Classifier::init(&GREY, 4).unwrap();
     let full = net.to_safetensors(false).unwrap();
-    assert_eq!(Classifier::from_safetensors(&full).unwrap().id().unwrap(), net.id().unwrap());
+    assert_eq!(Classifier::from_safetensors(&GREY, &full).unwrap().id().unwrap(), net.id().unwrap());
     let half = net.to_safetensors(true).unwrap();
     assert!(half.len() <= 500_000, "{} bytes", half.len());
-    let loaded = Classifier::from_safetensors(&half).unwrap();
+    let loaded = Classifier::from_safetensors(&GREY, &half).unwrap();
     assert_eq!(loaded.to_safetensors(true).unwrap(), half);
     let x = images(10);
     let (a, b) = (net.extract(&x).unwrap(), loaded.extract(&x).unwrap());
@@ -61,7 +62,7 @@ fn files_round_trip() {
 #[test]
 fn every_mismatch_is_reported_at_once() {
     one_thread();
-    let bytes = Classifier::init(5).unwrap().to_safetensors(false).unwrap();
+    let bytes = Classifier::init(&GREY, 5).unwrap().to_safetensors(false).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut tensors: Vec<(String, TensorView<'_>)> = file.tensors();
     tensors.retain(|(name, _)| name != "conv2.bias");
@@ -78,7 +79,7 @@ fn every_mismatch_is_reported_at_once() {
     }
     tensors.push(("extra.weight".to_owned(), TensorView::new(Dtype::F32, vec![10], &nan).unwrap()));
     let bytes = safetensors::serialize(tensors, None).unwrap();
-    let Err(Error::Weights { problems, network }) = Classifier::from_safetensors(&bytes) else {
+    let Err(Error::Weights { problems, network }) = Classifier::from_safetensors(&GREY, &bytes) else {
         panic!("accepted")
     };
     assert_eq!(network, "fmnist-cnn");
@@ -92,7 +93,7 @@ fn every_mismatch_is_reported_at_once() {
     ];
     assert_eq!(problems, expected);
     for broken in [&bytes[..bytes.len() - 1], &bytes[..20], b""] {
-        let message = Classifier::from_safetensors(broken).unwrap_err().to_string();
+        let message = Classifier::from_safetensors(&GREY, broken).unwrap_err().to_string();
         assert!(message.contains("not a whole safetensors file"), "{message}");
     }
 }
@@ -100,7 +101,7 @@ fn every_mismatch_is_reported_at_once() {
 #[test]
 fn it_learns_through_its_named_parameters() {
     one_thread();
-    let net = Classifier::init(6).unwrap();
+    let net = Classifier::init(&GREY, 6).unwrap();
     for (_, weight) in net.named_parameters().iter() {
         let _ = weight.set_requires_grad(true);
     }
@@ -119,9 +120,29 @@ fn it_learns_through_its_named_parameters() {
 }
 
 #[test]
+fn features_for_colour_are_taught_to_tell_the_thumbnail() {
+    one_thread();
+    let net = Classifier::init(&COLOUR, 8).unwrap();
+    assert_eq!(net.image_shape(), [3, 28, 28]);
+    let pixels = Tensor::from_slice(&Lcg(12).bytes(16 * 3 * 784)).view([16, 3, 28, 28]);
+    let x = pixels.to_kind(Kind::Float) / 127.5 - 1.0;
+    let out = net.forward(&x).unwrap();
+    let (told, real) = net.thumbnails(&x, &out.features).unwrap().unwrap();
+    assert_eq!((told.size(), real.size()), (vec![16, 48], vec![16, 48]));
+    let corner = x.narrow(0, 3, 1).narrow(1, 2, 1).narrow(2, 0, 7).narrow(3, 21, 7).mean(Kind::Float);
+    assert!((corner.double_value(&[]) - real.double_value(&[3, 2 * 16 + 3])).abs() < 1e-6);
+    let grey = Classifier::init(&GREY, 8).unwrap();
+    assert!(grey.thumbnails(&x, &out.features).unwrap().is_none());
+    assert!(matches!(grey.extract(&pixels), Err(Error::Shape { what: "images", .. })));
+    let bytes = net.to_safetensors(true).unwrap();
+    assert!(matches!(Classifier::from_safetensors(&GREY, &bytes), Err(Error::Weights { .. })));
+    assert_eq!(Classifier::from_safetensors(&COLOUR, &bytes).unwrap().to_safetensors(true).unwrap(), bytes);
+}
+
+#[test]
 fn wrong_inputs_are_refused() {
     one_thread();
-    let net = Classifier::init(7).unwrap();
+    let net = Classifier::init(&GREY, 7).unwrap();
     for wrong in [
         images(2).to_kind(Kind::Float),
         images(2).view([2, 784]),

@@ -1,7 +1,7 @@
 //! Times to look at by hand: `cargo test --release -p fewstep-eval speed -- --ignored --nocapture`.
 
 use crate::common::{Lcg, one_thread};
-use fewstep_eval::feature::{Classifier, FeatureNet as _};
+use fewstep_eval::feature::{Classifier, FeatureNet as _, GREY};
 use fewstep_eval::stats::{Moments, Reference, ShardedMoments};
 use std::time::Duration;
 use tch::{Kind, Tensor};
@@ -20,7 +20,7 @@ fn time<T>(what: &str, times: u32, mut work: impl FnMut() -> T) -> Duration {
 #[ignore = "measures time"]
 fn speed() {
     one_thread();
-    let net = Classifier::init(1).unwrap();
+    let net = Classifier::init(&GREY, 1).unwrap();
     let images = Tensor::from_slice(&Lcg(1).bytes(500 * 784)).view([500, 1, 28, 28]);
     let each = time("extract 500 images", 2, || net.extract(&images).unwrap()) / 500;
     assert!(each < Duration::from_millis(1), "{each:?} an image");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fewstep_eval::data::Split;
-use fewstep_eval::feature::{Classifier, FeatureNet};
+use fewstep_eval::feature::{Arch, COLOUR, Classifier, FeatureNet, GREY};
 use fewstep_eval::stats::{ShardedMoments, Statistics};
 use fewstep_models::Params;
 use tch::{Device, Kind, Reduction, Tensor};
@@ -24,6 +24,9 @@ pub struct Classify<'a> {
 /// Largest shift of a training image, in pixels.
 const SHIFT: i64 = 1;
 
+/// Weight of the thumbnail's squared error beside the cross entropy.
+const THUMBNAIL: f64 = 2.0;
+
 /// Rows that statistics are gathered in.
 const CHUNK: usize = 1000;
 
@@ -33,6 +36,10 @@ impl<'a> Classify<'a> {
         Self { data, seed, net: None }
     }
 
+    fn arch(&self) -> &'static Arch {
+        if self.data.channels == 3 { &COLOUR } else { &GREY }
+    }
+
     fn clone_params(params: &Params) -> Params {
         params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect()
     }
@@ -40,7 +47,7 @@ impl<'a> Classify<'a> {
 
 impl Task for Classify<'_> {
     fn init(&mut self, device: Device) -> Params {
-        match Classifier::init(self.seed) {
+        match Classifier::init(self.arch(), self.seed) {
             Ok(net) => net
                 .named_parameters()
                 .iter()
@@ -51,15 +58,21 @@ impl Task for Classify<'_> {
     }
 
     fn bind(&mut self, params: &Params) {
-        self.net = Classifier::from_tensors(Self::clone_params(params)).ok();
+        self.net = Classifier::from_tensors(self.arch(), Self::clone_params(params)).ok();
     }
 
     fn loss(&self, images: &Tensor, labels: &Tensor) -> Tensor {
         let Some(net) = &self.net else { unreachable!("`bind` comes before `loss`") };
-        match net.forward(&shifted(images)) {
-            Ok(out) => out.logits.cross_entropy_loss(labels, None::<&Tensor>, Reduction::Mean, -100, 0.0),
-            Err(e) => unreachable!("the training set fits the network: {e}"),
-        }
+        let images = shifted(images);
+        let loss = || -> fewstep_eval::Result<Tensor> {
+            let out = net.forward(&images)?;
+            let class = out.logits.cross_entropy_loss(labels, None::<&Tensor>, Reduction::Mean, -100, 0.0);
+            Ok(match net.thumbnails(&images, &out.features)? {
+                Some((told, real)) => class + (told - real).square().mean(Kind::Float) * THUMBNAIL,
+                None => class,
+            })
+        };
+        loss().unwrap_or_else(|e| unreachable!("the training set fits the network: {e}"))
     }
 
     fn snapshot(&self, _: &Params, _: &Path, _: &Training) -> Result<()> {
@@ -68,8 +81,9 @@ impl Task for Classify<'_> {
 
     fn finish(&self, ema: &Params, dir: &Path, about: &Training) -> Result<()> {
         // Statistics belong to the weights as they are stored, so they are read back in half precision first.
-        let bytes = Classifier::from_tensors(Self::clone_params(ema))?.to_safetensors(true)?;
-        let net = Classifier::from_safetensors(&bytes)?;
+        let arch = self.arch();
+        let bytes = Classifier::from_tensors(arch, Self::clone_params(ema))?.to_safetensors(true)?;
+        let net = Classifier::from_safetensors(arch, &bytes)?;
         write_whole(&dir.join("weights.safetensors"), &bytes)?;
         let mut moments = ShardedMoments::new(net.dim());
         for first in (0..self.data.len()).step_by(CHUNK) {
@@ -79,7 +93,7 @@ impl Task for Classify<'_> {
         let statistics = Statistics {
             moments: moments.moments()?,
             extractor: net.id()?,
-            data: "fashion-mnist/train".to_owned(),
+            data: self.data.name(),
             data_sha256: self.data.sha256.to_owned(),
         };
         write_whole(&dir.join("train-statistics.safetensors"), &statistics.to_safetensors()?)?;
@@ -90,13 +104,16 @@ impl Task for Classify<'_> {
 /// Each image moved by up to [`SHIFT`] pixels, so that features do not hang on exact positions.
 fn shifted(images: &Tensor) -> Tensor {
     let size = images.size();
-    let (b, h, w) = (size[0], size[2], size[3]);
-    let padded = (images + 1.0).constant_pad_nd([SHIFT; 4]) - 1.0; // the background is -1
+    let (b, c, h, w) = (size[0], size[1], size[2], size[3]);
+    let padded = match c {
+        1 => (images + 1.0).constant_pad_nd([SHIFT; 4]) - 1.0, // the background is -1
+        _ => images.replication_pad2d([SHIFT; 4]),
+    };
     let options = (Kind::Int64, images.device());
     let offset = |extent: i64| {
         Tensor::randint_low(0, 2 * SHIFT + 1, [b, 1], options) + Tensor::arange(extent, options)
     };
-    let rows = offset(h).view([b, 1, h, 1]).expand([b, 1, h, w + 2 * SHIFT], false);
-    let columns = offset(w).view([b, 1, 1, w]).expand([b, 1, h, w], false);
+    let rows = offset(h).view([b, 1, h, 1]).expand([b, c, h, w + 2 * SHIFT], false);
+    let columns = offset(w).view([b, 1, 1, w]).expand([b, c, h, w], false);
     padded.gather(2, &rows, false).gather(3, &columns, false)
 }

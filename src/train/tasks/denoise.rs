@@ -73,17 +73,36 @@ impl Denoise {
         Self { spec, net_config, levels, start: None, net: None, device: Device::Cpu }
     }
 
-    /// Starts from the weights of `model` in place of random ones.
+    /// Starts from the weights of `model` in place of random ones. A network for grey images may start one for colour: its
+    /// first convolution then sees their mean, and its last gives every channel the same.
     ///
     /// # Errors
     /// If the model has another network, or its weights are damaged.
     pub fn start_from(&mut self, model: &ModelFolder) -> Result<()> {
+        let channels = (self.net_config.in_channels, self.net_config.out_channels);
+        let mut config = model.config.clone();
+        let grey = (config.in_channels, config.out_channels) == (1, 1);
+        if grey {
+            (config.in_channels, config.out_channels) = channels;
+        }
         ensure!(
-            model.config == self.net_config,
+            config == self.net_config,
             "`{}` has another network than the one to be trained; start from one that this command made",
             model.name
         );
-        self.start = Some(model.load(Device::Cpu, Kind::Float)?.into_params());
+        let mut params = model.load(Device::Cpu, Kind::Float)?.into_params();
+        if grey {
+            let (input, output) = channels;
+            let mut repeat = |name: &str, times: &[i64], scale: f64| {
+                if let Some(t) = params.get_mut(name) {
+                    *t = t.repeat(times) * scale;
+                }
+            };
+            repeat("conv_in.weight", &[1, input, 1, 1], 1.0 / input as f64);
+            repeat("conv_out.weight", &[output, 1, 1, 1], 1.0);
+            repeat("conv_out.bias", &[output], 1.0);
+        }
+        self.start = Some(params);
         Ok(())
     }
 
