@@ -9,9 +9,8 @@ pub(super) struct LogAxis {
 }
 
 impl LogAxis {
-    /// Axis for counts of evaluations: a tick at each, and some air on both sides.
-    pub(super) fn for_nfe(nfes: &[u32], pixels: (i32, i32)) -> Self {
-        let ticks: Vec<f64> = nfes.iter().map(|n| f64::from(*n)).collect();
+    /// Axis with a tick at each positive value, and some air on both sides.
+    pub(super) fn with_ticks(ticks: Vec<f64>, pixels: (i32, i32)) -> Self {
         let (low, high) = widen(span(&ticks), 0.04);
         Self { low, high, pixels, ticks }
     }
@@ -67,7 +66,7 @@ mod tests {
 
     #[test]
     fn one_value_is_an_axis_too() {
-        let axis = LogAxis::for_nfe(&[10], (0, 100));
+        let axis = LogAxis::with_ticks(vec![10.0], (0, 100));
         assert_eq!(axis.ticks().collect::<Vec<_>>(), [(50, "10".to_owned())]);
     }
 }

@@ -10,8 +10,8 @@ mod table;
 
 pub use html::{Figure, html};
 pub use metric::Metric;
-pub use schema::{Cell, ReferenceInfo, Report, SCHEMA, TeacherInfo};
-pub use svg::fd_vs_nfe;
+pub use schema::{Cell, GuidanceInfo, GuidanceLevel, ReferenceInfo, Report, SCHEMA, TeacherInfo};
+pub use svg::{fd_vs_nfe, metric_vs_scale};
 pub use table::{Style, table};
 
 /// A count with commas: `60,000`.
