@@ -1,6 +1,10 @@
 //! Guidance in the executor: what it costs, what it leaves alone, and what it does on a known distribution.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test; its figures stand in docs/guidance.md"
+)]
 
 mod common;
 
@@ -84,7 +88,7 @@ fn passes_of_the_network_are_counted() {
     tch::set_num_threads(1);
     let denoiser = tiny();
     let plan = plan("dpmpp-2m", "edm", 8);
-    let rhos: Vec<f64> = plan.nodes.iter().take(8).map(|node| node.rho()).collect();
+    let rhos: Vec<f64> = plan.nodes.iter().take(8).map(fewstep_samplers::Node::rho).collect();
     let inside = rhos.iter().filter(|rho| (0.19..=1.61).contains(*rho)).count();
     assert!((1..8).contains(&inside));
     let count = |text: &str| {

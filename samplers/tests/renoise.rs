@@ -8,9 +8,9 @@ use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::{Grid, Op, Path, Plan, Slot, interpreter};
 
 fn terms(plan: &Plan, step: usize) -> Vec<(f64, Slot)> {
-    let lins =
+    let mut lins =
         plan.ops.iter().filter_map(|op| if let Op::Lin { terms, .. } = op { Some(terms) } else { None });
-    lins.skip(step).next().unwrap().clone()
+    lins.nth(step).unwrap().clone()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn with_the_same_prediction_it_is_the_same_plan() {
     }
 }
 
-/// arXiv 2406.08070, algorithm 2, in the scaling of EDM: `x' = D + (sigma' / sigma) (x - U)`.
+/// arXiv 2406.08070, in the scaling of EDM: `x' = D + (sigma' / sigma) (x - U)`.
 #[test]
 fn ddim_lands_on_one_prediction_and_leaves_along_the_other() {
     let g = Grid::new(&Path::edm(), &[2.0, 1.25], "test").unwrap();

@@ -24,10 +24,7 @@ pub(super) struct Args {
 }
 
 /// Prints the list.
-///
-/// # Errors
-/// None.
-pub(super) fn run(args: &Args) -> Result<Exit> {
+pub(super) fn run(args: &Args) -> Exit {
     if args.json {
         for e in registry() {
             let line = json!({
@@ -48,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         }
         print(&text);
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// One table a kind.

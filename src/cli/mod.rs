@@ -75,7 +75,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Bench(args) => bench::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Samplers(args) => samplers::run(&args),
-        Command::Guidance(args) => guidance::run(&args),
+        Command::Guidance(args) => Ok(guidance::run(&args)),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Models(args) => models::run(&args),

@@ -71,10 +71,10 @@ pub fn metric_vs_scale(report: &Report, metric: Metric<'_>, real: Option<f64>) -
         });
         rows[at].1.push(point(guidance.scale, v));
     }
-    rows.iter_mut().for_each(|(_, points)| {
+    for (_, points) in &mut rows {
         points.retain(|p| p.0 > 0.0);
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    });
+    }
     let mut ticks: Vec<f64> = rows.iter().flat_map(|(_, points)| points.iter().map(|p| p.0)).collect();
     ticks.sort_by(f64::total_cmp);
     ticks.dedup();

@@ -12,7 +12,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     kind: Kind::Saving,
     summary: "stops guiding an image once the cosine of its c and u, as x0, reaches gamma",
     params: "gamma=0.991 (-1 to 1)",
-    reference: "Castillo et al. 2023, arXiv 2312.12487, section 5, with x0 for eps",
+    reference: "Castillo et al. 2023, arXiv 2312.12487, with x0 for eps",
     build: Build::Around(3, |p, inner| {
         let gamma = p.number("gamma", 0.991, -1.0..=1.0)?;
         Ok(Box::new(Adaptive { gamma, stopped: None, inner }))

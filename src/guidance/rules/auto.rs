@@ -9,7 +9,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     kind: Kind::Combiner,
     summary: "autoguidance: away from a weaker network, which --weak-model names, with the same label",
     params: "",
-    reference: "Karras et al. 2024, arXiv 2406.02507, eq. 3",
+    reference: "Karras et al. 2024, arXiv 2406.02507",
     build: Build::Combiner(|_| Ok(Box::new(Auto))),
 };
 

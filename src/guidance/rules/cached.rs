@@ -11,7 +11,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     kind: Kind::Saving,
     summary: "computes u every so many steps only; between, u = c - d with the last d, as x0",
     params: "every=2 (1 to 1000)",
-    reference: "the idea of FasterCache, arXiv 2410.19355, section 3.3, without its frequency bands",
+    reference: "the idea of FasterCache, arXiv 2410.19355, without its frequency bands",
     build: Build::Around(6, |p, inner| {
         let every = p.count("every", 2, 1..=1000)?;
         Ok(Box::new(Cached { every, d: None, known: None, carried: Images::None, inner }))

@@ -9,7 +9,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     kind: Kind::Combiner,
     summary: "CFG++: lands on u + (w / 12.5) (c - u) and is noised again with u; needs one x0 a step, as ddim and dpmpp-2m ask for",
     params: "",
-    reference: "Chung et al. 2024, arXiv 2406.08070, algorithm 2",
+    reference: "Chung et al. 2024, arXiv 2406.08070",
     build: Build::Combiner(|_| Ok(Box::new(CfgPp))),
 };
 
