@@ -84,9 +84,8 @@ impl Rule {
         let beta = self.guidance.momentum();
         (beta != 0.0 && memory && steps < MOMENTUM_STEPS).then(|| {
             format!(
-                "`{}` has momentum (beta={beta}) and the solver looks back too: on a known distribution such a run of 10 \
-                 steps at w = 16 ends far outside of the data, one of {MOMENTUM_STEPS} does not; use beta=0, more steps, or \
-                 ddim or euler",
+                "`{}` has momentum (beta={beta}) and the solver looks back too: on a known distribution 10 such steps at w = 16 \
+                 end at seven times the size of the data; use beta=0, at least {MOMENTUM_STEPS} steps, or ddim or euler",
                 self.text
             )
         })
