@@ -157,13 +157,13 @@ impl dyn Guidance + '_ {
         self.state().into_iter().for_each(|kept| *kept = None);
     }
 
-    /// What is remembered now, for [`Self::restore`].
+    /// What is remembered now, for `restore`.
     pub fn snapshot(&mut self) -> Vec<Option<Tensor>> {
         // Kept tensors are replaced, never written to.
         self.state().into_iter().map(|kept| kept.as_ref().map(Tensor::shallow_clone)).collect()
     }
 
-    /// Goes back to what a [`Self::snapshot`] of this rule remembered, as after a step that was rejected.
+    /// Goes back to what a `snapshot` of this rule remembered, as after a step that was rejected.
     pub fn restore(&mut self, snapshot: &[Option<Tensor>]) {
         for (kept, saved) in self.state().into_iter().zip(snapshot) {
             *kept = saved.as_ref().map(Tensor::shallow_clone);
