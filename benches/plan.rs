@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use fewstep::output::Picture;
-use fewstep::pipeline::{Brownian, NoiseSource, Outcome, Silent, execute, quantise};
+use fewstep::pipeline::{Brownian, Evaluator, NoiseSource, Outcome, Silent, execute, quantise};
 use fewstep_eval::feature::fmnist_cnn;
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec};
 use fewstep_samplers::{GridRule, Node, NoiseKey, Path, Pred, registry, solver};
@@ -89,8 +89,14 @@ fn overheads() {
             let timed = Timed { inner: model.share(), spent: Cell::default() };
             let clock = Instant::now();
             let mut noise = |_: NoiseKey| unreachable!("deterministic");
-            let Outcome::Done(_) = execute(&plan, x, &timed, Some(&class), &mut noise, &Silent).unwrap()
-            else {
+            let Outcome::Done(_) = execute(
+                &plan,
+                x,
+                &mut Evaluator::new(&timed, Some(&class), None, BATCH as usize),
+                &mut noise,
+                &Silent,
+            )
+            .unwrap() else {
                 unreachable!("nobody cancels")
             };
             network.push(1e3 * timed.spent.get().as_secs_f64());

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! - [`pipeline`]: runs a plan on tensors, batch by batch;
+//! - [`guidance`]: rules that make one prediction of several;
 //! - [`mod@bench`]: measures plans cell by cell, and keeps the record;
 //! - [`measure`]: metrics of pictures that exist;
 //! - [`train`]: makes the built-in models;
@@ -14,6 +15,7 @@
 pub mod bench;
 pub mod cli;
 pub mod device;
+pub mod guidance;
 pub mod interrupt;
 pub mod measure;
 pub mod output;

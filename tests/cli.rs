@@ -471,3 +471,92 @@ fn other_verbs_answer() {
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     assert_eq!(run(&["nonsense"]).status.code(), Some(2));
 }
+
+#[test]
+fn guidance_is_checked_before_any_work() {
+    let (_dir, model) = model();
+    let with = |extra: &[&'static str]| -> Vec<String> {
+        let args = ["generate", "-m", &model, "-o", "/nonexistent/out", "--cfg-scale", "3", "--guidance"];
+        args.iter().chain(extra).map(ToString::to_string).collect()
+    };
+    for (extra, says) in [
+        (&["apq"][..], &["unknown guidance rule `apq`", "did you mean `apg`"][..]),
+        (&["apg:beta=1.5"], &["`beta=1.5` is not allowed", "between -1 and 1"]),
+        (&["cfg+apg"], &["two combiners", "keep one"]),
+        (&["cfgpp", "--solver", "heun"], &["one x0 a step", "dpmpp-2m"]),
+        (&["adaptive", "--solver", "dpm-12"], &["goes by steps", "dpm-12"]),
+    ] {
+        let args = with(extra);
+        refuses(&args.iter().map(String::as_str).collect::<Vec<_>>(), says);
+    }
+    refuses(&["bench", "--cfg-scale", "1,x"], &["`x` is not a guidance scale"]);
+    refuses(&["bench", "--guidance", "cfg,cfg"], &["`cfg` is listed twice"]);
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    refuses(
+        &["generate", "-m", &model, "-o", dir, "--cfg-scale", "3", "--guidance", "auto"],
+        &["--weak-model"],
+    );
+}
+
+#[test]
+fn guided_pictures_say_so() {
+    let (_dir, model) = model();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    let args =
+        ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--solver", "dpmpp-2m", "--steps", "5"];
+    let guided = ["--guidance", "apg:beta=-0.5", "--cfg-scale", "4", "--json"];
+    let done = fewstep().args(args).args(guided).output().unwrap();
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{stderr}");
+    assert!(stderr.contains("has momentum"), "{stderr}");
+    let text = String::from_utf8(done.stdout).unwrap();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["nfe"], &line["forwards"]), (&5.into(), &10.into()));
+        assert_eq!((&line["guidance"], &line["cfg_scale"]), (&"apg:beta=-0.5".into(), &4.0.into()));
+    }
+    assert_eq!(text.lines().count(), 3);
+    // A scale of 1 is the same command without guidance, to the byte.
+    let plain = fewstep().args(args).args(["--json"]).output().unwrap().stdout;
+    let one =
+        fewstep().args(args).args(["--guidance", "apg", "--cfg-scale", "1", "--json"]).output().unwrap();
+    assert_eq!(plain, one.stdout);
+}
+
+#[test]
+fn a_bench_of_guidance_has_a_cell_for_each_rule_and_scale() {
+    let (_dir, model) = model();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    let args = ["bench", "-m", &model, "-o", dir, "--solver", "dpmpp-2m", "--nfe", "4", "--samples", "16"];
+    let guided =
+        ["--teacher", "none", "--guidance", "cfg,apg:r_rms=0.1,interval:hi=1", "--cfg-scale", "1,2,4"];
+    let done = fewstep().args(args).args(guided).args(["--json"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let cells = report["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 1 + 2 * 3);
+    assert!(cells[0]["guidance"].is_null() && cells[0]["forwards"] == 4);
+    for cell in &cells[1..] {
+        let guidance = &cell["guidance"];
+        let levels = guidance["levels"].as_array().unwrap();
+        let saves = guidance["rule"] == "interval:hi=1";
+        assert_eq!(cell["nfe"], 4);
+        assert_eq!(cell["forwards"].as_u64() < Some(8), saves, "{cell}");
+        assert_eq!(levels.len() < 4, saves);
+        assert_eq!(levels[0]["capped"].is_number(), guidance["rule"] == "apg:r_rms=0.1");
+    }
+    let plot = fs::read_to_string(out.path().join("fd_vs_scale.svg")).unwrap();
+    assert!(plot.contains("dpmpp-2m · apg:r_rms=0.1") && plot.contains("guidance scale"));
+    let again = fewstep().args(args).args(guided).args(["--json", "--resume"]).output().unwrap();
+    assert_eq!(again.stdout, done.stdout, "nothing is measured again");
+}
+
+#[test]
+fn the_document_of_guidance_has_the_programs_list() {
+    let list = String::from_utf8(run(&["guidance", "--markdown"]).stdout).unwrap();
+    let document = include_str!("../docs/guidance.md");
+    assert!(document.contains(list.trim()), "put `fewstep guidance --markdown` into docs/guidance.md");
+}

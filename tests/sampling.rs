@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
-use fewstep::pipeline::{Batches, Job, Observer, Outcome, Silent, execute, quantise};
+use fewstep::pipeline::{Batches, Evaluator, Job, Observer, Outcome, Silent, execute, quantise};
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
@@ -157,7 +157,9 @@ fn executor_equals_the_f64_interpreter_for_every_solver() {
             interpreter::run(&plan, &exact.mixture, start.to_vec(), |_| vec![0.0; 4], |_, _, _| {}).unwrap();
         let x = Tensor::from_slice(&start).to_kind(Kind::Float).view([4, 1, 1, 1]);
         let mut zero = |_| Tensor::zeros([4, 1, 1, 1], (Kind::Float, Device::Cpu));
-        let Outcome::Done(got) = execute(&plan, x, &exact, None, &mut zero, &Silent).unwrap() else {
+        let Outcome::Done(got) =
+            execute(&plan, x, &mut Evaluator::new(&exact, None, None, 4), &mut zero, &Silent).unwrap()
+        else {
             panic!("cancelled")
         };
         let got = Vec::<f64>::try_from(got.view(-1).to_kind(Kind::Double)).unwrap();
@@ -183,7 +185,8 @@ fn a_model_can_be_driven_along_another_path() {
         let class = Tensor::from_slice(&[1i64, 8]);
         let mut none = |_| unreachable!("ddim draws no noise");
         let x = y * plan.nodes[0].alpha;
-        match execute(&plan, x, &denoiser, Some(&class), &mut none, &Silent).unwrap() {
+        let mut evaluator = Evaluator::new(&denoiser, Some(&class), None, 2);
+        match execute(&plan, x, &mut evaluator, &mut none, &Silent).unwrap() {
             Outcome::Done(x) => x / plan.nodes[plan.steps].alpha,
             Outcome::Cancelled => panic!("nobody cancelled"),
         }
@@ -263,7 +266,8 @@ fn a_result_that_is_not_finite_is_an_error() {
     }
     let x = Tensor::zeros([1, 1, 28, 28], (Kind::Float, Device::Cpu));
     let mut none = |_| unreachable!();
-    let error =
-        execute(&plan("ddim", 3), x, &Broken(common::tiny_spec().0), None, &mut none, &Silent).unwrap_err();
+    let broken = Broken(common::tiny_spec().0);
+    let mut evaluator = Evaluator::new(&broken, None, None, 1);
+    let error = execute(&plan("ddim", 3), x, &mut evaluator, &mut none, &Silent).unwrap_err();
     assert!(error.to_string().contains("not finite"), "{error}");
 }

@@ -134,11 +134,7 @@ impl NetDenoiser {
 
     /// How the image at `node` goes in and comes out.
     fn scalings(&self, node: &Node, want: Pred) -> Scalings {
-        // x0 and eps depend on the path through sigma/alpha alone, so the image is carried over to the network's own
-        // path at the same ratio. The factor is taken from sigma, which is not zero where a network is asked
-        // (alpha is, at the noise end of a flow).
-        let own = self.spec.path.node(self.spec.path.t_of_lambda(node.lambda()));
-        let scale = own.sigma / node.sigma;
+        let (own, scale) = self.spec.own(node);
         let (a, b) = self.spec.prediction.output(&own, want);
         Scalings {
             input: scale * self.spec.prediction.input_scale(&own),

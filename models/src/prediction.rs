@@ -58,6 +58,11 @@ impl Prediction {
         }
     }
 
+    /// `(a, b)` such that the wanted quantity is `a x + b x0`, for `x` at `node`.
+    pub fn of_x0(node: &Node, want: Pred) -> (f64, f64) {
+        Self::X0.output(node, want)
+    }
+
     fn x0(self, node: &Node) -> (f64, f64) {
         let (alpha, sigma) = (node.alpha, node.sigma);
         match self {

@@ -1,6 +1,6 @@
 //! `fewstep.json`: how a network was trained, which its own configuration does not say.
 
-use fewstep_samplers::{Node, Path};
+use fewstep_samplers::{Node, Path, Pred};
 use serde::{Deserialize, Serialize};
 
 use crate::prediction::Prediction;
@@ -52,4 +52,21 @@ pub struct ModelSpec {
     /// Names of the classes, if they have any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
+}
+
+impl ModelSpec {
+    /// The place on the network's own path where an image at `node` of any path is put, and the factor that takes it
+    /// there. `x0` and the noise depend on the path through `sigma / alpha` alone.
+    pub fn own(&self, node: &Node) -> (Node, f64) {
+        let own = self.path.node(self.path.t_of_lambda(node.lambda()));
+        // From sigma, which is not zero where a network is asked (alpha is, at the noise end of a flow).
+        (own, own.sigma / node.sigma)
+    }
+
+    /// `(a, b)` such that `x0 = a x + b r`, for `x` at `node` of any path and the network's raw output `r`.
+    pub fn x0_of_raw(&self, node: &Node) -> (f64, f64) {
+        let (own, scale) = self.own(node);
+        let (a, b) = self.prediction.output(&own, Pred::X0);
+        (a * scale, b)
+    }
 }

@@ -36,6 +36,10 @@ pub fn run(
                 let prediction = model.predict(&slots[x.index()], &plan.nodes[*node], *pred);
                 slots[out.index()] = check("the model's prediction", prediction)?;
             }
+            Op::Renoise { out, of } => {
+                let value = slots[of.index()].clone();
+                slots[out.index()] = value;
+            }
             Op::Lin { out, terms } => {
                 let mut sum = vec![0.0; expected];
                 for (c, slot) in terms {

@@ -51,4 +51,4 @@ pub use path::{BetaTable, Betas, Path};
 pub use plan::{NoiseKey, Op, Plan, PlanBuilder, Pred, Slot};
 pub use registry::{registry, solver};
 pub use solvers::Solver;
-pub use spec::Params;
+pub use spec::{Params, unknown};

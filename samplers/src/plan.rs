@@ -6,6 +6,7 @@
 
 mod builder;
 mod json;
+mod renoise;
 mod table;
 mod validate;
 
@@ -80,6 +81,14 @@ pub enum Op {
         /// Which prediction.
         pred: Pred,
     },
+    /// What a state is noised again with, where that is not the prediction that the evaluation before this op gave:
+    /// the unguided one under CFG++, otherwise that prediction itself. See [`Plan::renoised`].
+    Renoise {
+        /// Where it goes.
+        out: Slot,
+        /// The output of the evaluation that stands directly before.
+        of: Slot,
+    },
     /// A linear combination: `out = sum of coefficient * slot`.
     Lin {
         /// Where the sum goes.
@@ -123,6 +132,7 @@ impl Op {
     pub fn writes(&self) -> Option<Slot> {
         match self {
             Self::Eval { out, .. }
+            | Self::Renoise { out, .. }
             | Self::Lin { out, .. }
             | Self::Noise { out, .. }
             | Self::Brownian { out, .. } => Some(*out),
@@ -133,7 +143,9 @@ impl Op {
     /// The slots that the op reads.
     pub fn reads(&self) -> impl Iterator<Item = Slot> + '_ {
         let (one, terms) = match self {
-            Self::Eval { x, .. } | Self::EndStep { x, .. } => (Some(*x), &[][..]),
+            Self::Eval { x, .. } | Self::EndStep { x, .. } | Self::Renoise { of: x, .. } => {
+                (Some(*x), &[][..])
+            }
             Self::Lin { terms, .. } => (None, &terms[..]),
             Self::Noise { .. } | Self::Brownian { .. } => (None, &[][..]),
         };

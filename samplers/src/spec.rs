@@ -17,7 +17,10 @@ pub struct Params {
 
 impl Params {
     /// Splits a specification into its name and its parameters. `kind` (`solver`, `path`, ...) is for messages.
-    pub(crate) fn parse<'a>(kind: &str, spec: &'a str) -> Result<(&'a str, Self)> {
+    ///
+    /// # Errors
+    /// [`Error::BadSpec`] for a piece that is not `key=value`, [`Error::RepeatedParam`].
+    pub fn parse<'a>(kind: &str, spec: &'a str) -> Result<(&'a str, Self)> {
         let mut pieces = spec.trim().split(':');
         let name = pieces.next().unwrap_or_default().trim();
         let owner = format!("{kind} `{name}`");
@@ -124,7 +127,10 @@ impl Params {
     }
 
     /// Ends the reading: a parameter that nobody asked for is an error.
-    pub(crate) fn finish(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::UnknownParam`] with the nearest known one.
+    pub fn finish(self) -> Result<()> {
         let Some((key, _)) = self.given.into_iter().next() else { return Ok(()) };
         let hint = if self.asked.is_empty() {
             "it takes none".to_owned()
@@ -146,11 +152,7 @@ impl Params {
 }
 
 /// An [`Error::UnknownName`] with the nearest of `known`.
-pub(crate) fn unknown<'a>(
-    kind: &'static str,
-    name: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> Error {
+pub fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
     Error::UnknownName { kind, name: name.to_owned(), hint: hint(name, known) }
 }
 

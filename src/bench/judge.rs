@@ -13,6 +13,7 @@ use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
 use tch::Tensor;
 
+use crate::guidance::Guide;
 use crate::pipeline::{Batch, Batches, Job, Observer, quantise};
 
 /// The built-in feature network and the real images' statistics.
@@ -28,6 +29,8 @@ pub struct Judge {
 pub struct Measured {
     /// `fd`, `fd_mean_term`, `fd_cov_term`, and where they apply `accuracy` and `rmse`.
     pub metrics: BTreeMap<String, f64>,
+    /// Mean over images of the network passes.
+    pub forwards: f64,
     /// Time spent in sampling, metrics not counted.
     pub seconds: f64,
     /// The first images, `[n, c, h, w]` u8, to be shown.
@@ -86,7 +89,7 @@ impl Judge {
     pub fn measure(
         &self,
         plan: &Plan,
-        denoiser: &dyn Denoiser,
+        (denoiser, guide): (&dyn Denoiser, Option<&Guide>),
         job: &Job,
         paired: Paired<'_>,
         observer: &Arc<dyn Observer>,
@@ -97,12 +100,14 @@ impl Judge {
         let (mut shown, mut kept) = (Vec::new(), Vec::new());
         // Features are taken of whole extraction batches, so that none is padded half-way.
         let mut waiting: Vec<Batch> = Vec::new();
-        let mut batches = Batches::new(plan, denoiser, job, observer);
+        let mut forwards = 0;
+        let mut batches = Batches::guided(plan, denoiser, guide, job, observer);
         loop {
             let clock = Instant::now();
             let batch = batches.next().transpose()?;
             seconds += clock.elapsed().as_secs_f64();
             let last = batch.is_none();
+            forwards += batch.iter().flat_map(|batch| &batch.forwards).sum::<usize>();
             waiting.extend(batch);
             let ready: usize = waiting.iter().map(|b| b.images.len()).sum();
             if ready > 0 && (last || ready >= 4 * EXTRACT_BATCH) && !batches.cancelled() {
@@ -134,7 +139,8 @@ impl Judge {
         }
         let metrics = sums.metrics(&self.reference)?;
         let images = (!kept.is_empty()).then(|| Tensor::cat(&kept, 0));
-        Ok(Some(Measured { metrics, seconds, shown: Tensor::cat(&shown, 0), images }))
+        let forwards = forwards as f64 / job.images.len() as f64;
+        Ok(Some(Measured { metrics, forwards, seconds, shown: Tensor::cat(&shown, 0), images }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use fewstep_eval::report::{Cell, Figure, Report, fd_vs_nfe, html};
+use fewstep_eval::report::{Cell, Figure, Metric, Report, fd_vs_nfe, html, metric_vs_scale};
 use fewstep_eval::sha256_hex;
 use fewstep_samplers::Plan;
 use tch::Tensor;
@@ -15,6 +15,16 @@ use crate::output::{read_grey_or_rgb, write_grid, write_whole};
 /// Identity of a compiled plan: the first half of the SHA-256 of its JSON.
 pub fn plan_hash(plan: &Plan) -> String {
     sha256_hex(plan.to_json().as_bytes())[..16].to_owned()
+}
+
+/// Identity of what makes a cell's images: that of the plan, and with guidance of rule and scale too.
+pub fn cell_hash(plan: &Plan, guidance: Option<(&str, f64)>) -> String {
+    match guidance {
+        None => plan_hash(plan),
+        Some((rule, scale)) => {
+            sha256_hex(format!("{}\n{rule}\n{scale}", plan.to_json()).as_bytes())[..16].to_owned()
+        }
+    }
 }
 
 /// What to do with a folder that holds a report already.
@@ -86,7 +96,8 @@ impl Record {
         write_whole(&self.dir.join("report.json"), self.report.to_json()?.as_bytes())
     }
 
-    /// Draws everything that is drawn from the report: `fd_vs_nfe.svg`, `grid.png`, `report.html`.
+    /// Draws everything that is drawn from the report: `fd_vs_nfe.svg`, with guidance `<metric>_vs_scale.svg`, `grid.png`,
+    /// `report.html`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -95,6 +106,13 @@ impl Record {
             return Ok(());
         }
         write_whole(&self.dir.join("fd_vs_nfe.svg"), fd_vs_nfe(&self.report)?.as_bytes())?;
+        for metric in self.report.cells[0].metrics.keys() {
+            // The floor of as many real images is known for one metric.
+            let real = (metric == Metric::FD.key).then_some(self.report.reference.floor);
+            if let Some(svg) = metric_vs_scale(&self.report, Metric::named(metric), real)? {
+                write_whole(&self.dir.join(format!("{metric}_vs_scale.svg")), svg.as_bytes())?;
+            }
+        }
         let caption = self.sheet()?;
         let sheet = self.dir.join("grid.png");
         let bytes = fs::read(&sheet).with_context(|| format!("cannot read `{}`", sheet.display()))?;
@@ -108,18 +126,19 @@ impl Record {
         let mut nfes: Vec<u32> = cells.iter().map(|c| c.nfe).collect();
         nfes.sort_unstable();
         nfes.dedup();
-        let mut rows: Vec<(&str, &str)> = Vec::new();
+        let mut rows: Vec<(String, &str)> = Vec::new();
         for cell in cells {
-            if !rows.contains(&(&cell.solver, &cell.grid)) {
-                rows.push((&cell.solver, &cell.grid));
+            let row = (cell.method(), &*cell.grid);
+            if !rows.contains(&row) {
+                rows.push(row);
             }
         }
         let teacher =
             self.report.teacher.as_ref().map(|t| read_grey_or_rgb(&self.thumb(&t.plan_hash))).transpose()?;
         let mut tiles: Vec<Option<Tensor>> = Vec::new();
-        for (solver, grid) in &rows {
+        for (method, grid) in &rows {
             for &nfe in &nfes {
-                let cell = cells.iter().find(|c| (&*c.solver, &*c.grid, c.nfe) == (*solver, *grid, nfe));
+                let cell = cells.iter().find(|c| c.method() == *method && c.grid == *grid && c.nfe == nfe);
                 tiles.push(cell.map(|c| read_grey_or_rgb(&self.thumb(&c.plan_hash))).transpose()?);
             }
             if let Some(teacher) = &teacher {
@@ -137,7 +156,7 @@ impl Record {
         Ok(format!(
             "Images 0 to {} of every cell, from the same noise. Rows: {}. Columns: NFE {}{}.",
             SHOWN - 1,
-            list(rows.iter().map(|(s, _)| (*s).to_owned()).collect()),
+            list(rows.iter().map(|(s, _)| s.clone()).collect()),
             list(nfes.iter().map(ToString::to_string).collect()),
             if teacher.is_some() { ", teacher" } else { "" }
         ))

@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use fewstep_eval::report::{Cell, Metric, Report, SCHEMA, Style, TeacherInfo, table};
+use fewstep_eval::report::{
+    Cell, GuidanceInfo, GuidanceLevel, Metric, Report, SCHEMA, Style, TeacherInfo, table,
+};
 use fewstep_eval::sha256_hex;
 use fewstep_models::{ModelFolder, NetDenoiser};
 use fewstep_samplers::{Path, Plan, solver};
 use tch::Device;
 
+use super::guidance::{WeakArgs, parse_rules, parse_scales, suit};
 use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_list};
 use super::solver::AnySolver;
-use super::watch::Watch;
+use super::watch::{Watch, Watching};
 use super::{Exit, bar, note, print};
-use crate::bench::{Judge, Measured, Paired, Record, Settings, Teacher, plan_hash};
+use crate::bench::{Judge, Levels, Measured, Paired, Record, Settings, Teacher, cell_hash, plan_hash};
 use crate::device::machine;
-use crate::pipeline::{Job, Observer};
+use crate::guidance::{Guide, Rule, is_off};
+use crate::pipeline::{Job, Observer, Program};
 
 /// Measure image quality against step count
 ///
@@ -46,6 +50,14 @@ pub(super) struct Args {
     seed: u64,
     #[command(flatten)]
     grid: GridArgs,
+    /// Guidance rules, with commas between (`fewstep guidance` lists them)
+    #[arg(long, default_value = "cfg", help_heading = "Guidance")]
+    guidance: String,
+    /// Guidance scales, with commas between; 1 means none
+    #[arg(long, default_value = "1", allow_hyphen_values = true, help_heading = "Guidance")]
+    cfg_scale: String,
+    #[command(flatten)]
+    weak: WeakArgs,
     /// Many-step run for the paired error, as solver@nfe, or none
     #[arg(long, default_value = "deis-tab3@100", help_heading = "Metrics")]
     teacher: String,
@@ -79,7 +91,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let shown = metrics(&args.metrics)?;
     let folder = args.model.open()?;
     let path = args.grid.path(&folder.spec.sample_path);
-    let plans = plans(args, &path)?;
+    let rules = parse_rules(&args.guidance)?;
+    let tasks = tasks(plans(args, &path)?, &rules, &parse_scales(&args.cfg_scale)?)?;
     let teacher = teacher(args, &path)?;
     let judge = Judge::new()?;
     ensure!(
@@ -93,7 +106,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
     let bench = Bench { args, judge, denoiser, device, workers };
-    let finished = bench.run(&plans, teacher.as_ref(), &mut record)?;
+    let finished = bench.run(&tasks, teacher.as_ref(), &mut record)?;
     record.draw()?;
     if args.json {
         print(&record.report.to_json()?);
@@ -149,6 +162,40 @@ fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
     Ok(plans)
 }
 
+/// A cell to measure.
+struct Task<'a> {
+    plan: Plan,
+    /// Rule and scale, if that is not 1.
+    guidance: Option<(&'a Rule, f64)>,
+    hash: String,
+}
+
+impl Task<'_> {
+    fn label(&self) -> String {
+        let guidance = self.guidance.map(|(rule, w)| format!(" · {} w={w}", rule.text())).unwrap_or_default();
+        format!("{}{guidance} · NFE {}", self.plan.solver, self.plan.nfe())
+    }
+}
+
+/// Every plan at every scale under every rule; at a scale of 1 rules do not differ.
+fn tasks<'a>(plans: Vec<Plan>, rules: &'a [Rule], scales: &[f64]) -> Result<Vec<Task<'a>>> {
+    let mut tasks = Vec::new();
+    for plan in plans {
+        for &scale in scales {
+            if is_off(scale) {
+                tasks.push(Task { hash: plan_hash(&plan), plan: plan.clone(), guidance: None });
+                continue;
+            }
+            for rule in rules {
+                let Program::Plan(plan) = suit(Program::Plan(plan.clone()), rule)? else { continue };
+                let hash = cell_hash(&plan, Some((rule.text(), scale)));
+                tasks.push(Task { plan, guidance: Some((rule, scale)), hash });
+            }
+        }
+    }
+    Ok(tasks)
+}
+
 fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
     if args.teacher == "none" {
         return Ok(None);
@@ -194,7 +241,7 @@ fn describe(
         config: BTreeMap::from([
             ("batch".to_owned(), args.model.batch.to_string()),
             ("dtype".to_owned(), format!("{:?}", args.model.dtype).to_lowercase()),
-            ("guidance".to_owned(), "none".to_owned()),
+            ("guidance".to_owned(), args.weak.weak_model.clone().unwrap_or_else(|| "none".to_owned())),
             ("weights_sha256".to_owned(), sha256_hex(folder.weight_bytes())),
         ]),
         cells: Vec::new(),
@@ -213,22 +260,28 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Block by block, so that every cell has a figure early: the teacher, then each plan that the record lacks;
     /// `false` if the user stopped it.
-    fn run(&self, plans: &[Plan], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
+    fn run(&self, tasks: &[Task<'_>], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
         for block in 0..self.args.blocks {
-            if !self.block(block, plans, teacher, record)? {
+            if !self.block(block, tasks, teacher, record)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn block(&self, block: u32, plans: &[Plan], teacher: Option<&Plan>, record: &mut Record) -> Result<bool> {
+    fn block(
+        &self,
+        block: u32,
+        tasks: &[Task<'_>],
+        teacher: Option<&Plan>,
+        record: &mut Record,
+    ) -> Result<bool> {
         let samples = self.args.samples;
-        let lacks = |plan: &&Plan| {
-            let cell = record.report.finished(&plan_hash(plan), samples);
+        let lacks = |task: &&Task<'_>| {
+            let cell = record.report.finished(&task.hash, samples);
             cell.is_none_or(|cell| cell.measured() <= block as usize)
         };
-        let todo: Vec<&Plan> = plans.iter().filter(lacks).collect();
+        let todo: Vec<&Task<'_>> = tasks.iter().filter(lacks).collect();
         if todo.is_empty() {
             return Ok(true);
         }
@@ -240,28 +293,40 @@ impl Bench<'_> {
             None => None,
         };
         let paired = target.as_ref().map_or(Paired::No, |target| Paired::With(&target.images));
-        for (i, plan) in todo.iter().enumerate() {
-            let prefix = format!("{}/{} {} · NFE {}", i + 1, todo.len(), plan.solver, plan.nfe());
-            let Some(measured) = self.measure(block, plan, paired, &prefix)? else {
+        for (i, task) in todo.iter().enumerate() {
+            let (plan, hash) = (&task.plan, &task.hash);
+            let prefix = format!("{}/{} {}", i + 1, todo.len(), task.label());
+            let guide = match task.guidance {
+                Some((rule, w)) => {
+                    self.args.weak.guide(rule, w, &self.denoiser, (&self.args.model, self.device))?
+                }
+                None => None,
+            };
+            let Some((measured, levels)) = self.measure(block, plan, guide.as_ref(), paired, &prefix)? else {
                 return Ok(false);
             };
-            let hash = plan_hash(plan);
-            let mut cell = record.report.finished(&hash, samples).cloned().unwrap_or_else(|| Cell {
+            let mut cell = record.report.finished(hash, samples).cloned().unwrap_or_else(|| Cell {
                 solver: plan.solver.clone(),
                 grid: plan.grid.clone(),
                 steps: plan.steps as u32,
                 nfe: plan.nfe() as u32,
-                forwards: plan.nfe() as u32,
+                forwards: measured.forwards.ceil() as u32,
                 samples,
                 metrics: BTreeMap::new(),
                 blocks: Vec::new(),
                 seconds: 0.0,
                 seconds_per_image: 0.0,
                 plan_hash: hash.clone(),
+                guidance: task.guidance.map(|(rule, scale)| GuidanceInfo {
+                    rule: rule.text().to_owned(),
+                    scale,
+                    forwards: measured.forwards,
+                    levels,
+                }),
             });
             cell.push_block(measured.metrics, measured.seconds);
             if block == 0 {
-                record.keep_shown(&hash, &measured.shown)?;
+                record.keep_shown(hash, &measured.shown)?;
             }
             record.add(cell)?;
         }
@@ -276,7 +341,8 @@ impl Bench<'_> {
             return Ok(Some(teacher));
         }
         let prefix = format!("teacher {} · NFE {}", plan.solver, plan.nfe());
-        let Some(measured) = self.measure(block, plan, Paired::Teacher, &prefix)? else { return Ok(None) };
+        let measured = self.measure(block, plan, None, Paired::Teacher, &prefix)?;
+        let Some((measured, _)) = measured else { return Ok(None) };
         let Some(images) = measured.images else { return Ok(None) };
         let teacher = Teacher { images };
         teacher.save(&self.args.output, block, &hash)?;
@@ -292,7 +358,15 @@ impl Bench<'_> {
         Ok(Some(teacher))
     }
 
-    fn measure(&self, block: u32, plan: &Plan, paired: Paired<'_>, prefix: &str) -> Result<Option<Measured>> {
+    /// Measures a block, and what guidance did in it.
+    fn measure(
+        &self,
+        block: u32,
+        plan: &Plan,
+        guide: Option<&Guide>,
+        paired: Paired<'_>,
+        prefix: &str,
+    ) -> Result<Option<(Measured, Vec<GuidanceLevel>)>> {
         let first = u64::from(block) * self.args.samples;
         let job = Job {
             seed: self.args.seed,
@@ -307,9 +381,11 @@ impl Bench<'_> {
         let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");
         let of = if self.args.blocks > 1 { format!("block {} · ", block + 1) } else { String::new() };
         bar.set_prefix(format!("{of}{prefix}"));
-        let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-        let measured = self.judge.measure(plan, &self.denoiser, &job, paired, &watch);
+        let watching = Arc::new(Watching { watch: Watch(bar.clone()), levels: Levels::default() });
+        let watch: Arc<dyn Observer> = Arc::clone(&watching) as Arc<dyn Observer>;
+        let measured = self.judge.measure(plan, (&self.denoiser, guide), &job, paired, &watch);
         bar.finish_and_clear();
-        measured
+        let levels = watching.levels.means(job.batches() * job.batch);
+        Ok(measured?.map(|measured| (measured, levels)))
     }
 }

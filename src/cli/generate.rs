@@ -12,10 +12,12 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
 
+use super::guidance::{WeakArgs, parse_scale, suit};
 use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds, parse_strength};
 use super::solver::AnySolver;
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
+use crate::guidance::{Rule, is_off};
 use crate::output::{self, Picture};
 use crate::pipeline::{Batches, Job, Observer, Program, quantise};
 
@@ -49,6 +51,15 @@ pub(super) struct Args {
     plan: Option<PathBuf>,
     #[command(flatten)]
     grid: GridArgs,
+    /// How the predictions with and without the label are joined, as `apg:eta=0+interval:hi=2` (`fewstep guidance`
+    /// lists the rules)
+    #[arg(long, default_value = "cfg", help_heading = "Guidance")]
+    guidance: String,
+    /// Guidance scale w, as in u + w (c - u); 1 means none
+    #[arg(long, default_value_t = 1.0, value_parser = parse_scale, allow_negative_numbers = true, help_heading = "Guidance")]
+    cfg_scale: f64,
+    #[command(flatten)]
+    weak: WeakArgs,
     /// Start from this picture instead of pure noise
     #[arg(long, value_name = "FILE", help_heading = "Sampling")]
     init_image: Option<PathBuf>,
@@ -79,10 +90,14 @@ const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
 /// If a name, file or number is unusable; what was written before stays.
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let images = parse_seeds(&args.seeds)?;
+    let rule = Rule::parse(&args.guidance)?;
     let folder = args.model.open()?;
     let spec = folder.spec.clone();
     let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
-    let program = compile(args, &spec.sample_path)?;
+    let mut program = compile(args, &spec.sample_path)?;
+    if !is_off(args.cfg_scale) {
+        program = suit(program, &rule)?;
+    }
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     create_dir(&args.output)?;
     // Opened before the work starts, so that an unusable folder is found out at once.
@@ -90,6 +105,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut manifest = File::create(&manifest_path)
         .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
+    let guide = args.weak.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
 
     let batch = args.model.batch(&denoiser, images.len(), workers);
     let job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
@@ -101,7 +117,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
     let parameters = parameters(args, &program);
-    let mut batches = Batches::new(program, &denoiser, &job, &watch);
+    let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
     let mut sheet = Vec::new();
     for batch in &mut batches {
         let batch = batch?;
@@ -111,6 +127,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
                 let mut text = parameters.clone();
                 text["image"] = batch.images[i].into();
                 text["nfe"] = batch.nfe[i].into();
+                text["forwards"] = batch.forwards[i].into();
                 if let Some(&class) = batch.classes.get(i) {
                     text["class"] = class.into();
                     if let Some(name) = spec.class_names.get(class as usize) {
@@ -204,6 +221,13 @@ fn parameters(args: &Args, program: &Program) -> Value {
         "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
         "fewstep": env!("CARGO_PKG_VERSION"),
     });
+    if !is_off(args.cfg_scale) {
+        text["guidance"] = args.guidance.trim().into();
+        text["cfg_scale"] = args.cfg_scale.into();
+        if let Some(weak) = &args.weak.weak_model {
+            text["weak_model"] = weak.clone().into();
+        }
+    }
     if let Some(file) = &args.init_image {
         text["init_image"] = file.display().to_string().into();
         text["strength"] = args.strength.into();

@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod eval;
 mod generate;
+mod guidance;
 mod info;
 mod models;
 mod options;
@@ -38,6 +39,7 @@ enum Command {
     Bench(bench::Args),
     Plan(plan::Args),
     Samplers(samplers::Args),
+    Guidance(guidance::Args),
     Train(train::Args),
     Eval(eval::Args),
     Models(models::Args),
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Bench(args) => bench::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Samplers(args) => samplers::run(&args),
+        Command::Guidance(args) => Ok(guidance::run(&args)),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Models(args) => models::run(&args),

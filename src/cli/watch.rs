@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use indicatif::ProgressBar;
 
+use crate::bench::Levels;
 use crate::interrupt;
-use crate::pipeline::{Observer, StepInfo};
+use crate::pipeline::{Look, Observer, StepInfo};
 
 /// Moves the bar a step on; breaks the run off when the user asked for it.
 pub(super) struct Watch(pub(super) ProgressBar);
@@ -19,6 +20,26 @@ impl Observer for Watch {
     fn round(&self, _: usize) -> ControlFlow<()> {
         self.0.tick();
         flow()
+    }
+}
+
+/// A [`Watch`] that keeps what guidance did.
+pub(super) struct Watching {
+    pub(super) watch: Watch,
+    pub(super) levels: Levels,
+}
+
+impl Observer for Watching {
+    fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()> {
+        self.watch.step(info)
+    }
+
+    fn guidance(&self, look: &Look) {
+        self.levels.push(look);
+    }
+
+    fn looks(&self) -> bool {
+        true
     }
 }
 

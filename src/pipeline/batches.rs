@@ -14,11 +14,13 @@ use fewstep_samplers::NoiseKey;
 use tch::{Device, Kind, Tensor};
 
 use super::brownian::Brownian;
+use super::evaluator::{Evaluator, Look};
 use super::executor::{Observer, Outcome, StepInfo, execute};
 use super::machine::Tensors;
 use super::noise::NoiseSource;
 use super::program::Program;
 use crate::device::upload;
+use crate::guidance::Guide;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct Batch {
     pub classes: Vec<i64>,
     /// Network evaluations spent on each.
     pub nfe: Vec<usize>,
+    /// Passes of a network spent on each: as many, but for guidance.
+    pub forwards: Vec<usize>,
     /// `[n, c, h, w]` f32, about `[-1, 1]`, on the CPU.
     pub x: Tensor,
 }
@@ -87,6 +91,17 @@ impl Batches {
         job: &Job,
         observer: &Arc<dyn Observer>,
     ) -> Self {
+        Self::guided(program, denoiser, None, job, observer)
+    }
+
+    /// [`Batches::new`] with guidance.
+    pub fn guided(
+        program: impl Into<Program>,
+        denoiser: &dyn Denoiser,
+        guide: Option<&Guide>,
+        job: &Job,
+        observer: &Arc<dyn Observer>,
+    ) -> Self {
         let batches = job.batches();
         let workers = job.workers.clamp(1, batches.max(1));
         let (send, done) = sync_channel(workers);
@@ -98,6 +113,7 @@ impl Batches {
             let worker = Worker {
                 program: Arc::clone(&program),
                 denoiser: denoiser.share(),
+                guide: guide.map(Guide::share),
                 job: job.clone(),
                 observer: Arc::clone(observer),
                 stop: Arc::clone(&stop),
@@ -180,12 +196,21 @@ impl Observer for Stoppable<'_> {
     fn round(&self, number: usize) -> ControlFlow<()> {
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { self.observer.round(number) }
     }
+
+    fn guidance(&self, look: &Look) {
+        self.observer.guidance(look);
+    }
+
+    fn looks(&self) -> bool {
+        self.observer.looks()
+    }
 }
 
 /// One thread's share of the work.
 struct Worker {
     program: Arc<Program>,
     denoiser: Box<dyn Denoiser>,
+    guide: Option<Guide>,
     job: Job,
     observer: Arc<dyn Observer>,
     stop: Arc<AtomicBool>,
@@ -228,19 +253,22 @@ impl Worker {
             x += Tensor::from_slice(init).view(spec.shape).to_device(job.device) * start.alpha;
         }
         let observer = Stoppable { observer: &*self.observer, stop: &self.stop };
-        let (x, nfe) = match &*self.program {
+        let (x, nfe, forwards) = match &*self.program {
             Program::Plan(plan) => {
                 let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
-                match execute(plan, x, &*self.denoiser, class.as_ref(), &mut draw, &observer)? {
-                    Outcome::Done(x) => (x, vec![plan.nfe(); padded.len()]),
+                let guide = self.guide.as_ref();
+                let mut evaluator = Evaluator::new(&*self.denoiser, class.as_ref(), guide, padded.len());
+                match execute(plan, x, &mut evaluator, &mut draw, &observer)? {
+                    Outcome::Done(x) => (x, vec![plan.nfe(); padded.len()], evaluator.forwards().to_vec()),
                     Outcome::Cancelled => return Ok(None),
                 }
             }
             Program::Dynamic { solver, grid } => {
                 let class = spec.classes.map(|_| &classes[..]);
-                let mut machine = Tensors::new(&*self.denoiser, class, noise, &padded, job.device);
+                let guide = self.guide.as_ref();
+                let mut machine = Tensors::new(&*self.denoiser, class, guide, noise, &padded, job.device)?;
                 let Some((x, report)) = machine.run(solver, grid, &x, &observer)? else { return Ok(None) };
-                (x, report.images.iter().map(|tally| tally.nfe).collect())
+                (x, report.images.iter().map(|tally| tally.nfe).collect(), machine.into_forwards())
             }
         };
         let n = images.len();
@@ -248,6 +276,7 @@ impl Worker {
             images: images.to_vec(),
             classes: classes.into_iter().take(n).collect(),
             nfe: nfe.into_iter().take(n).collect(),
+            forwards: forwards.into_iter().take(n).collect(),
             x: x.narrow(0, 0, n as i64).to_device(Device::Cpu),
         }))
     }

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, bail};
-use fewstep_models::Denoiser;
 use fewstep_samplers::{Node, NoiseKey, Op, Plan, Slot};
 use tch::Tensor;
+
+use super::evaluator::{At, Evaluator, Look};
 
 /// What an observer is told at the end of a step.
 #[derive(Debug)]
@@ -25,6 +26,16 @@ pub struct StepInfo<'a> {
 pub trait Observer: Send + Sync {
     /// Called at the end of every step; `Break` ends the run.
     fn step(&self, info: &StepInfo<'_>) -> ControlFlow<()>;
+
+    /// Called after every guided evaluation, if [`Observer::looks`].
+    fn guidance(&self, look: &Look) {
+        let _ = look;
+    }
+
+    /// Whether [`Observer::guidance`] is to be called, which makes a GPU wait.
+    fn looks(&self) -> bool {
+        false
+    }
 
     /// Called after every round of network calls of a dynamic solver, with its number from 1; `Break` ends the run.
     fn round(&self, number: usize) -> ControlFlow<()> {
@@ -55,15 +66,14 @@ pub enum Outcome {
 /// Executes `plan` from the state `x` (noise times [`Plan::init_scale`]).
 ///
 /// # Shapes
-/// `x: [b, c, h, w]` f32, `class: [b]` i64 or none; `noise(key)` gives a tensor like `x`
+/// `x: [b, c, h, w]`; `noise(key)` gives a tensor like `x`
 ///
 /// # Errors
 /// If the denoiser refuses its input, or the result is not finite.
 pub fn execute(
     plan: &Plan,
     x: Tensor,
-    denoiser: &dyn Denoiser,
-    class: Option<&Tensor>,
+    evaluator: &mut Evaluator<'_>,
     noise: &mut dyn FnMut(NoiseKey) -> Tensor,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
@@ -71,11 +81,25 @@ pub fn execute(
     let last_uses = plan.last_uses();
     let mut slots: Vec<Option<Tensor>> = (0..plan.slots()).map(|_| None).collect();
     slots[0] = Some(x);
-    let mut done = 0;
+    let (mut done, mut stage) = (0, 0);
+    let mut renoise = None;
+    evaluator.looks = observer.looks();
     for (op, dead) in plan.ops.iter().zip(&last_uses) {
         match op {
             Op::Eval { out, x, node, pred } => {
-                let value = denoiser.predict(read(&slots, *x)?, &plan.nodes[*node], *pred, class)?;
+                let nodes = std::slice::from_ref(&plan.nodes[*node]);
+                let at = At { nodes, step: done, steps: plan.steps, stage };
+                let answer = evaluator.eval(read(&slots, *x)?, at, *pred)?;
+                stage += 1;
+                if let Some(look) = &answer.look {
+                    observer.guidance(look);
+                }
+                renoise = answer.renoise;
+                write(&mut slots, *out, answer.value);
+            }
+            Op::Renoise { out, of } => {
+                let value = renoise.take();
+                let value = value.map_or_else(|| read(&slots, *of).map(Tensor::shallow_clone), Ok)?;
                 write(&mut slots, *out, value);
             }
             Op::Lin { out, terms } => {
@@ -92,6 +116,7 @@ pub fn execute(
             }
             Op::EndStep { x, node, .. } => {
                 done += 1;
+                stage = 0;
                 let info = StepInfo {
                     step: done,
                     steps: plan.steps,

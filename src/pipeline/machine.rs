@@ -1,19 +1,23 @@
 //! Runs dynamic solvers on tensors.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::Denoiser;
 use fewstep_samplers::dynamic::{self, Dynamic, Machine, Query, Report, Round, Tolerance};
 use fewstep_samplers::{Grid, Node, NoiseKey, Pred};
 use tch::{Device, Kind, Tensor};
 
 use super::brownian::Brownian;
+use super::evaluator::{At, Evaluator};
 use super::executor::Observer;
 use super::noise::NoiseSource;
+use crate::guidance::Guide;
 
 /// The images of a batch, as a dynamic solver sees them.
 pub(super) struct Tensors<'a> {
     denoiser: &'a dyn Denoiser,
     classes: Option<&'a [i64]>,
+    guide: Option<&'a Guide>,
+    forwards: Vec<usize>,
     noise: NoiseSource,
     images: &'a [u64],
     paths: Vec<Brownian<'a>>,
@@ -22,16 +26,31 @@ pub(super) struct Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     /// `classes` has one class an image, or is `None` for an unconditional model.
+    ///
+    /// # Errors
+    /// If the guidance depends on the order of the steps.
     pub(super) fn new(
         denoiser: &'a dyn Denoiser,
         classes: Option<&'a [i64]>,
+        guide: Option<&'a Guide>,
         noise: NoiseSource,
         images: &'a [u64],
         device: Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let size = denoiser.spec().shape.iter().product::<i64>() as usize;
         let paths = images.chunks(1).map(|image| Brownian::new(noise, image, size)).collect();
-        Self { denoiser, classes, noise, images, paths, device }
+        ensure!(
+            Evaluator::new(denoiser, None, guide, 0).takes_any_order(),
+            "this guidance goes by steps, or has the solver noise a state again; a solver that chooses its steps as it goes \
+             cannot have it: take another solver, or a rule without memory"
+        );
+        let forwards = vec![0; images.len()];
+        Ok(Self { denoiser, classes, guide, forwards, noise, images, paths, device })
+    }
+
+    /// Passes of a network so far, for each image.
+    pub(super) fn into_forwards(self) -> Vec<usize> {
+        self.forwards
     }
 
     /// Takes the states in `x` (noise times the first node's `sigma`) to the end of `grid`; `None` if the observer
@@ -84,7 +103,13 @@ impl Machine for Tensors<'_> {
             let asked: Vec<i64> = batch.iter().map(|query| classes[query.image]).collect();
             Tensor::from_slice(&asked).to_device(self.device)
         });
-        let out = self.denoiser.predict_each(&x, &nodes, pred, class.as_ref())?;
+        // Rules that remember were refused: an evaluator for this one question will do, and steps have no number.
+        let mut evaluator = Evaluator::new(self.denoiser, class.as_ref(), self.guide, batch.len());
+        let at = At { nodes: &nodes, step: 0, steps: 1, stage: 0 };
+        let out = evaluator.eval(&x, at, pred)?.value;
+        for (query, forwards) in batch.iter().zip(evaluator.forwards()) {
+            self.forwards[query.image] += forwards;
+        }
         Ok((0..batch.len() as i64).map(|i| out.get(i)).collect())
     }
 

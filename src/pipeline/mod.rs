@@ -2,6 +2,7 @@
 
 mod batches;
 mod brownian;
+mod evaluator;
 mod executor;
 mod machine;
 mod noise;
@@ -9,6 +10,7 @@ mod program;
 
 pub use batches::{Batch, Batches, Job, quantise};
 pub use brownian::Brownian;
+pub use evaluator::{Answer, At, Evaluator, Look};
 pub use executor::{Observer, Outcome, Silent, StepInfo, execute};
 pub use noise::NoiseSource;
 pub use program::Program;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod guidance;
+
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path as FilePath;

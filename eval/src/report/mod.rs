@@ -15,8 +15,8 @@ pub use csv::csv;
 pub use html::{Figure, html};
 pub use metric::Metric;
 pub use plot::{Level, Plot, Point, Series};
-pub use schema::{Cell, ReferenceInfo, Report, SCHEMA, TeacherInfo};
-pub use svg::{fd_vs_nfe, metric_vs_nfe};
+pub use schema::{Cell, GuidanceInfo, GuidanceLevel, ReferenceInfo, Report, SCHEMA, TeacherInfo};
+pub use svg::{fd_vs_nfe, metric_vs_nfe, metric_vs_scale};
 pub use table::{Show, Style, table, table_of};
 
 /// A count with commas: `60,000`.

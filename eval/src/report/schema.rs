@@ -122,11 +122,55 @@ pub struct Cell {
     pub seconds: f64,
     /// `seconds` by the images of all blocks.
     pub seconds_per_image: f64,
-    /// Hash of the compiled plan: two cells with the same hash did the same computation.
+    /// Hash of the compiled plan, and of the guidance where there is some: two cells with the same hash did the same
+    /// computation.
     pub plan_hash: String,
+    /// How the predictions with and without the label were joined; none without guidance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<GuidanceInfo>,
+}
+
+/// The guidance of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidanceInfo {
+    /// Specification of the rule.
+    pub rule: String,
+    /// The scale `w`; 1 would be no guidance.
+    pub scale: f64,
+    /// Mean over images of the network passes; [`Cell::forwards`] is this, rounded up.
+    pub forwards: f64,
+    /// What the rule met at each noise level, from noise to data; of the first block.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<GuidanceLevel>,
+}
+
+/// What guidance did at a noise level: means over the images that were guided there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidanceLevel {
+    /// Noise level `sigma / alpha`; the greatest float stands for infinity.
+    pub rho: f64,
+    /// Share of the images that were guided.
+    pub guided: f64,
+    /// Root mean square over the elements of `d`, the difference of the two predictions as clean images.
+    pub d_rms: f64,
+    /// Cosine between the two.
+    pub cosine: f64,
+    /// Share of images whose `d` was capped, under a rule that caps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capped: Option<f64>,
 }
 
 impl Cell {
+    /// The solver, with the guidance where there is some.
+    pub fn method(&self) -> String {
+        match &self.guidance {
+            None => self.solver.clone(),
+            Some(g) => format!("{} · {} w={}", self.solver, g.rule, g.scale),
+        }
+    }
+
     /// Blocks measured so far.
     pub fn measured(&self) -> usize {
         measured(&self.metrics, &self.blocks)
@@ -267,6 +311,11 @@ impl Report {
             let listed = cell.blocks.len();
             if listed == 1 || listed > self.blocks as usize {
                 return Err(refuse(format!("{owner} lists {listed} blocks in a report of {}", self.blocks)));
+            }
+            if let Some(g) = &cell.guidance {
+                numbers.extend(
+                    [("scale", g.scale), ("forwards", g.forwards)].map(|(n, v)| (owner.clone(), n, v)),
+                );
             }
             let times = [("seconds", cell.seconds), ("seconds_per_image", cell.seconds_per_image)];
             let metrics =

@@ -1,7 +1,7 @@
-//! Metrics of a report over the count of network calls, one line a solver.
+//! Metrics of a report over the count of network calls, one line a solver, and over the guidance scale, one line a rule.
 
 use super::table::{Layout, Show};
-use super::{Level, Metric, Plot, Point, Report, Scale, Series, thousands};
+use super::{Cell, Level, Metric, Plot, Point, Report, Scale, Series, thousands};
 use crate::{Error, Result};
 
 /// Fréchet distance over NFE, [`metric_vs_nfe`] with a level for what as many real images would get.
@@ -43,6 +43,52 @@ pub fn metric_vs_nfe(report: &Report, metric: Metric<'_>) -> Result<String> {
         }
         other => other,
     })
+}
+
+/// A metric over the guidance scale, one line for each solver, rule and NFE; unguided cells stand at 1 on every line of
+/// their solver. `real` is what real images have of it, a dashed line. `None` when no guided cell has a value that the axes
+/// can hold.
+///
+/// # Errors
+/// [`Error::Figure`] when it cannot be drawn.
+pub fn metric_vs_scale(report: &Report, metric: Metric<'_>, real: Option<f64>) -> Result<Option<String>> {
+    let point = |x: f64, cell: &Cell| {
+        let y = *cell.metrics.get(metric.key)?;
+        let spread = cell.sd(metric.key).unwrap_or(0.0);
+        (Scale::Log.holds(x) && metric.scale().holds(y)).then_some(Point { x, y, spread })
+    };
+    let several = report.cells.iter().any(|c| c.nfe != report.cells[0].nfe);
+    let mut series: Vec<Series> = Vec::new();
+    for cell in &report.cells {
+        let Some(guidance) = &cell.guidance else { continue };
+        let Some(guided) = point(guidance.scale, cell) else { continue };
+        let nfe = if several { format!(", {} NFE", cell.nfe) } else { String::new() };
+        let label = format!("{} · {}{nfe}", cell.solver, guidance.rule);
+        let at = series.iter().position(|line| line.label == label).unwrap_or_else(|| {
+            let same = |c: &&Cell| {
+                c.guidance.is_none() && (&c.solver, &c.grid, c.nfe) == (&cell.solver, &cell.grid, cell.nfe)
+            };
+            let plain = report.cells.iter().find(same).and_then(|cell| point(1.0, cell));
+            series.push(Series { label, points: plain.into_iter().collect() });
+            series.len() - 1
+        });
+        series[at].points.push(guided);
+    }
+    for line in &mut series {
+        line.points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    }
+    if series.is_empty() {
+        return Ok(None);
+    }
+    let plot = Plot {
+        title: format!("{} along {}", report.model, report.path),
+        subtitle: subtitle(report),
+        x: ("guidance scale w (1: none)".to_owned(), Scale::Log),
+        y: (format!("{} ({})", metric.title(), metric.direction()), metric.scale()),
+        series,
+        levels: real.map(|value| Level { label: "real images".to_owned(), value }).into_iter().collect(),
+    };
+    plot.svg("metric_vs_scale").map(Some)
 }
 
 fn levels(report: &Report, metric: Metric<'_>) -> Vec<Level> {

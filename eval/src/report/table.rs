@@ -101,10 +101,10 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Solver, with the grid where one solver ran on several.
+/// Solver and guidance, with the grid where one solver ran on several.
 fn label(report: &Report, cell: &Cell) -> String {
     let single = report.cells.iter().filter(|c| c.solver == cell.solver).all(|c| c.grid == cell.grid);
-    if single { cell.solver.clone() } else { format!("{} ({})", cell.solver, cell.grid) }
+    if single { cell.method() } else { format!("{} ({})", cell.method(), cell.grid) }
 }
 
 /// Table of one metric, means over blocks. Absent cells show `–`; ties are all marked best.

@@ -21,6 +21,7 @@ fn cell(solver: &str, nfe: u32, fd: f64) -> Cell {
         seconds: 12.5,
         seconds_per_image: 0.0025,
         plan_hash: format!("{solver}-{nfe}-0123456789abcdef"),
+        guidance: None,
     }
 }
 

@@ -33,6 +33,9 @@ impl Plan {
                     let t = self.nodes.get(*node).map_or(f64::NAN, |n| n.t);
                     let _ = writeln!(body, "        s{} = {name}(s{}, t={})", out.0, x.0, short(t));
                 }
+                Op::Renoise { out, of } => {
+                    let _ = writeln!(body, "        s{} = renoise(s{})", out.0, of.0);
+                }
                 Op::Lin { out, terms } => {
                     let _ = write!(body, "        s{} =", out.0);
                     for (i, (c, slot)) in terms.iter().enumerate() {

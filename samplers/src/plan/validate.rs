@@ -98,6 +98,14 @@ impl Plan {
                     }
                 }
             }
+            if let Op::Renoise { of, .. } = op
+                && !matches!(i.checked_sub(1).map(|before| &self.ops[before]), Some(Op::Eval { out, .. }) if out == of)
+            {
+                return Err(format!(
+                    "op {i} renoises slot {}, which the op before it does not evaluate; put it there",
+                    of.0
+                ));
+            }
             self.validate_op(op, &mut ended, &mut draws).map_err(|reason| format!("op {i} {reason}"))?;
         }
         if ended != self.steps {
@@ -128,6 +136,7 @@ impl Plan {
                     );
                 }
             }
+            Op::Renoise { .. } => {}
             Op::Lin { terms, .. } => {
                 if terms.is_empty() {
                     return Err("is a linear combination without terms; give at least one".to_owned());
