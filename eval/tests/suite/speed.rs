@@ -62,7 +62,7 @@ fn speed_of_inception() {
         for protocol in Protocol::ALL {
             let resizer = Resizer::new(protocol, [side, side]).unwrap();
             time(&format!("{protocol} resize of {side} x {side}"), 20, || {
-                resizer.run(&picture, &mut out).unwrap()
+                resizer.run(&picture, &mut out).unwrap();
             });
         }
     }
