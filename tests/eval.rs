@@ -66,7 +66,7 @@ fn folder(dir: &Path, numbers: impl Iterator<Item = usize>) {
 /// An idx file of so many pictures from number `first` on.
 fn idx(path: &Path, first: usize, n: usize) {
     let mut bytes = vec![0, 0, 8, 3];
-    [n as u32, 28, 28].iter().for_each(|size| bytes.extend_from_slice(&size.to_be_bytes()));
+    bytes.extend([n as u32, 28, 28].iter().flat_map(|size| size.to_be_bytes()));
     (first..first + n).for_each(|i| bytes.extend_from_slice(grey(i).as_raw()));
     fs::write(path, bytes).unwrap();
 }
@@ -141,7 +141,7 @@ fn a_killed_run_goes_on_and_a_damaged_shard_is_made_anew() {
     };
     let mut child = fewstep(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let clock = Instant::now();
-    while shards().len() < 3 && clock.elapsed() < Duration::from_secs(120) {
+    while shards().len() < 3 && clock.elapsed() < Duration::from_mins(2) {
         sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();
@@ -173,7 +173,7 @@ fn an_interrupted_run_says_how_to_go_on() {
     let args = [&["fid", &a, "fmnist-train", "--workers", "1", "--resume", &kept], &FD[..]].concat();
     let child = fewstep(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let clock = Instant::now();
-    while !Path::new(&kept).exists() && clock.elapsed() < Duration::from_secs(120) {
+    while !Path::new(&kept).exists() && clock.elapsed() < Duration::from_mins(2) {
         sleep(Duration::from_millis(2));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -321,9 +321,7 @@ fn bad_weights_get_one_message_that_names_the_file() {
     };
     case(b"no weights", &["weights.pth"]);
     // A pickle that would call os.system.
-    let call = format!("\u{80}\u{2}cos\nsystem\nX\u{1}\0\0\0xtR.");
-    let bytes: Vec<u8> = call.chars().map(|c| c as u8).collect();
-    case(&bytes, &["weights.pth"]);
+    case(b"\x80\x02cos\nsystem\nX\x01\0\0\0xtR.", &["weights.pth"]);
     refuses(&["fid", &a, &a, "--any-weights", "--extractor", "fmnist-cnn"], &["--weights"]);
 }
 

@@ -15,6 +15,7 @@ use tch::Tensor;
 
 /// What is to be kept of a network's outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set: any combination of the four may be wanted")]
 pub struct Wanted {
     /// Mean and covariance of the features.
     pub moments: bool,

@@ -85,7 +85,7 @@ impl FromStr for Metric {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|m| m.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(|m| m.name()).join(", ");
+            let names = Self::ALL.map(Self::name).join(", ");
             format!("unknown metric `{text}`; there are {names}")
         })
     }

@@ -49,11 +49,13 @@ pub fn extract(
     options: Options<'_>,
 ) -> Result<Option<Gathered>> {
     let mut gather = Gather::new(extractor, wanted, n);
-    let mut missing: Vec<Range<u64>> = vec![0..n];
+    let mut missing: Vec<Range<u64>> = Vec::new();
     let mut done = 0;
+    if shards.is_none() {
+        missing.push(0..n);
+    }
     if let Some(shards) = shards {
-        missing.clear();
-        for (number, range) in shards.ranges(n) {
+        for (number, range) in Shards::ranges(n) {
             if let Some((outputs, seen)) = shards.read(number, &range) {
                 gather.push(range.start, &outputs, &seen)?;
                 done += range.end - range.start;

@@ -48,7 +48,7 @@ impl Shards {
     }
 
     /// Numbers and pictures of the shards of `n` pictures.
-    pub(super) fn ranges(&self, n: u64) -> impl Iterator<Item = (u64, Range<u64>)> + use<> {
+    pub(super) fn ranges(n: u64) -> impl Iterator<Item = (u64, Range<u64>)> {
         (0..n.div_ceil(SHARD)).map(move |number| (number, number * SHARD..((number + 1) * SHARD).min(n)))
     }
 
