@@ -178,13 +178,13 @@ fn a_model_can_be_driven_along_another_path() {
     let edm: Path = "edm".parse().unwrap();
     let times = [0.7, 0.4, 0.2, 0.05];
     let rhos = times.map(|t| vp.node(t).rho());
+    // Drawn once: other tests may draw from libtorch's one generator at any moment.
+    let y = Tensor::randn([2, 1, 28, 28], (Kind::Float, Device::Cpu)) * rhos[0]; // x / alpha
     let run = |path: &Path, times: &[f64]| {
         let plan = solver("ddim").unwrap().plan(&Grid::new(path, times, "test").unwrap()).unwrap();
-        tch::manual_seed(3);
-        let y = Tensor::randn([2, 1, 28, 28], (Kind::Float, Device::Cpu)) * rhos[0]; // x / alpha
         let class = Tensor::from_slice(&[1i64, 8]);
         let mut none = |_| unreachable!("ddim draws no noise");
-        let x = y * plan.nodes[0].alpha;
+        let x = &y * plan.nodes[0].alpha;
         let mut evaluator = Evaluator::new(&denoiser, Some(&class), None, 2);
         match execute(&plan, x, &mut evaluator, &mut none, &Silent).unwrap() {
             Outcome::Done(x) => x / plan.nodes[plan.steps].alpha,

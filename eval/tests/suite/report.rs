@@ -277,9 +277,9 @@ fn figures_for_the_eye() {
 fn blocked(mut report: Report) -> Report {
     report.blocks = 3;
     for cell in &mut report.cells {
-        let middle = std::mem::take(&mut cell.metrics);
+        let (middle, seconds) = (std::mem::take(&mut cell.metrics), std::mem::take(&mut cell.seconds));
         for factor in [0.9, 1.0, 1.1] {
-            cell.push_block(middle.iter().map(|(name, v)| (name.clone(), v * factor)).collect(), 1.0);
+            cell.push_block(middle.iter().map(|(name, v)| (name.clone(), v * factor)).collect(), seconds);
         }
     }
     report
