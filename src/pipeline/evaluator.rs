@@ -234,7 +234,8 @@ impl<'a> Evaluator<'a> {
 }
 
 /// Whether both branches go through the network in one call of twice the batch: on a GPU, where small batches leave it
-/// idle. On a CPU an image costs the same in any batch (`cargo bench --bench guidance`), and two calls need half the memory.
+/// idle. On a CPU an image costs about the same in any batch of some size, and two calls need half the
+/// memory; `cargo bench --bench guidance` compares the two.
 fn joint(device: Device) -> bool {
     device != Device::Cpu
 }
