@@ -74,6 +74,12 @@ impl Images {
     }
 }
 
+/// What a rule has kept of each image as 0 or 1, `[b]` f64 on the CPU; false for all where it has kept nothing yet.
+pub(super) fn flags(kept: Option<&Tensor>, batch: usize) -> Vec<bool> {
+    let kept = kept.and_then(|t| Vec::<f64>::try_from(t).ok());
+    kept.map_or_else(|| vec![false; batch], |values| values.iter().map(|v| *v != 0.0).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind as Type, Tensor};
 
+use crate::guidance::images::flags;
 use crate::guidance::reduce::cosine;
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
 use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Preds};
@@ -31,16 +32,10 @@ pub struct Adaptive {
     pub inner: Box<dyn Guidance>,
 }
 
-impl Adaptive {
-    fn going(&self, batch: usize) -> Vec<bool> {
-        let stopped = self.stopped.as_ref().and_then(|s| Vec::<f64>::try_from(s).ok());
-        stopped.map_or_else(|| vec![true; batch], |s| s.iter().map(|s| *s == 0.0).collect())
-    }
-}
-
 impl Guidance for Adaptive {
     fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
-        match Images::of(&self.going(ctx.batch())) {
+        let going: Vec<bool> = flags(self.stopped.as_ref(), ctx.batch()).iter().map(|s| !s).collect();
+        match Images::of(&going) {
             Images::None => Branches::cond(),
             keep => self.inner.plan(ctx).only(&keep, ctx.batch()),
         }
@@ -60,13 +55,7 @@ impl Guidance for Adaptive {
         self.inner.combine(ctx, preds)
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn state(&mut self) -> Vec<&mut Option<Tensor>> {
         let mut all = self.inner.state();

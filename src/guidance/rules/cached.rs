@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind as Type, Tensor};
 
+use crate::guidance::images::flags;
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
 use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Preds};
 
@@ -33,20 +34,13 @@ pub struct Cached {
     pub inner: Box<dyn Guidance>,
 }
 
-impl Cached {
-    fn known(&self, batch: usize) -> Vec<bool> {
-        let known = self.known.as_ref().and_then(|s| Vec::<f64>::try_from(s).ok());
-        known.map_or_else(|| vec![false; batch], |s| s.iter().map(|s| *s != 0.0).collect())
-    }
-}
-
 impl Guidance for Cached {
     fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
         let batch = ctx.batch();
         let asked = self.inner.plan(ctx);
         // Carried or computed, all images of a step alike: one that has nothing kept yet makes all compute.
         let all = if asked.weak == Images::None { &asked.uncond } else { &asked.weak };
-        let ready = Images::of(&self.known(batch));
+        let ready = Images::of(&flags(self.known.as_ref(), batch));
         if ctx.step.is_multiple_of(self.every) || all.and(&ready, batch) != *all {
             self.carried = Images::None;
             return asked;
@@ -72,13 +66,7 @@ impl Guidance for Cached {
         self.inner.combine(ctx, preds)
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn state(&mut self) -> Vec<&mut Option<Tensor>> {
         let mut all = self.inner.state();

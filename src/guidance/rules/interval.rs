@@ -47,13 +47,7 @@ impl Guidance for Interval {
         self.inner.combine(ctx, preds)
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn fresh(&self) -> Box<dyn Guidance> {
         Box::new(Self { inner: self.inner.fresh(), ..*self })

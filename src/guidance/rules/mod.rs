@@ -1,5 +1,18 @@
 //! The rules, one file each.
 
+/// The part of [`Guidance`](super::Guidance) that every decorator has: the rule in its field `inner`.
+macro_rules! decorates {
+    () => {
+        fn inner(&self) -> Option<&dyn Guidance> {
+            Some(&*self.inner)
+        }
+
+        fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
+            Some(&mut *self.inner)
+        }
+    };
+}
+
 mod adaptive;
 mod apg;
 mod auto;

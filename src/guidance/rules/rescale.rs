@@ -45,13 +45,7 @@ impl Guidance for Rescale {
         out
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn fresh(&self) -> Box<dyn Guidance> {
         Box::new(Self { phi: self.phi, inner: self.inner.fresh() })

@@ -76,13 +76,7 @@ impl Guidance for Scaled {
         if is_off(ctx.scale) { preds.cond.into() } else { self.inner.combine(&ctx, preds) }
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn stepwise(&self) -> bool {
         self.shape != Shape::Constant || self.inner.stepwise()

@@ -43,13 +43,7 @@ impl Guidance for Sparse {
         if self.guides(ctx) { self.inner.combine(ctx, preds) } else { preds.cond.into() }
     }
 
-    fn inner(&self) -> Option<&dyn Guidance> {
-        Some(&*self.inner)
-    }
-
-    fn inner_mut(&mut self) -> Option<&mut (dyn Guidance + 'static)> {
-        Some(&mut *self.inner)
-    }
+    decorates!();
 
     fn stepwise(&self) -> bool {
         true
