@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::command::{fewstep, refuses, run};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,28 +13,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn fewstep() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fewstep"));
-    command.stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    fewstep().args(args).output().unwrap()
-}
-
-/// The command must fail with exit code 2, say nothing on stdout, and one error that holds all of `says`.
-fn refuses(args: &[&str], says: &[&str]) {
-    let out = run(args);
-    let stderr = String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");
-    assert!(out.stdout.is_empty(), "{args:?} wrote to stdout");
-    assert_eq!(stderr.matches("error: ").count(), 1, "{args:?}: {stderr}");
-    for part in says {
-        assert!(stderr.contains(part), "{args:?} does not say `{part}`: {stderr}");
-    }
-}
 
 /// Ctrl-C: the program must end in order, with its own exit code.
 fn interrupt(child: &mut Child) {

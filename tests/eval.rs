@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -15,11 +17,13 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use common::command;
+
 const FD: [&str; 2] = ["--extractor", "fmnist-cnn"];
 
 fn fewstep(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fewstep"));
-    command.arg("eval").args(args).stdin(Stdio::null());
+    let mut command = command::fewstep();
+    command.arg("eval").args(args);
     command
 }
 
@@ -36,16 +40,8 @@ fn json(args: &[&str]) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Exit code 2, nothing on stdout, one message with all of `says`.
 fn refuses(args: &[&str], says: &[&str]) {
-    let out = run(args);
-    let stderr = String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");
-    assert!(out.stdout.is_empty(), "{args:?} wrote to stdout");
-    assert_eq!(stderr.matches("error: ").count(), 1, "{args:?}: {stderr}");
-    for part in says {
-        assert!(stderr.contains(part), "{args:?} does not say `{part}`: {stderr}");
-    }
+    command::refuses(&[&["eval"], args].concat(), says);
 }
 
 /// A picture with some structure, another one for every number.

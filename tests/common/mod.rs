@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod command;
 pub(crate) mod guidance;
 
 use std::cell::RefCell;
