@@ -2,10 +2,16 @@
 
 use super::kernels::buffer::Buffer;
 use super::kernels::gemm::{Finish, LANES, Packed, gemm};
-use super::kernels::norm;
+use super::kernels::{norm, softmax};
 use super::layers::{Dense, Norm, Places, Weights};
 use super::run::{Chunk, Slots};
 use super::step::Map;
+
+/// Scores that are worked on at once, so that they and the keys of a small map fit into the L1 cache.
+const NEAR: usize = 6144;
+
+/// Queries that are worth a pass over the keys.
+const FEWEST: usize = 14;
 
 /// Queries, keys and values as one product; every head's channels begin a block.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct Work {
     keys: Packed,
     values: Packed,
     scores: Buffer,
+    /// One over the sum of each row of scores.
+    inverse: Vec<f32>,
     mixed: Buffer,
     offsets: Vec<usize>,
 }
@@ -80,9 +88,9 @@ impl Attention {
         let plane = tokens * LANES;
         let blocks = x.len() / plane;
         let inner = self.heads * self.head_blocks;
-        let offsets = |to: &mut Vec<usize>, start: usize, count: usize| {
+        let offsets = |to: &mut Vec<usize>, start: usize, pitch: usize, count: usize| {
             to.clear();
-            to.extend((start..start + count).map(|k| k * plane));
+            to.extend((0..count).map(|k| start + k * pitch));
         };
         let normed = match &self.norm {
             Some(norm) => {
@@ -100,29 +108,39 @@ impl Attention {
             None => x,
         };
         work.qkv.reserve(3 * inner * plane);
-        offsets(&mut work.offsets, 0, blocks);
+        offsets(&mut work.offsets, 0, plane, blocks);
         let fin = Finish { bias: Some(&self.qkv.bias), ..Finish::PLAIN };
         gemm(normed, &work.offsets, &self.qkv.w, &mut work.qkv, plane, tokens, fin);
 
         let key_blocks = tokens.div_ceil(LANES);
-        work.scores.reserve(key_blocks * plane);
         work.mixed.reserve(inner * plane);
+        // Queries that are seen to the end before the next ones: their scores stay in the L1 cache.
+        let parts = tokens.div_ceil((NEAR / (key_blocks * LANES)).max(FEWEST));
+        work.scores.reserve(key_blocks * LANES * tokens.div_ceil(parts));
+        work.inverse.resize(tokens.div_ceil(parts), 0.0);
         for head in 0..self.heads {
             let start = head * self.head_blocks;
             let qkv = &work.qkv[..];
             let part = |n: usize| &qkv[(n * inner + start) * plane..][..self.head_blocks * plane];
             work.keys.fill_columns(part(1), tokens, self.head_blocks);
             work.values.fill_rows(part(2), tokens, self.head_blocks);
-            offsets(&mut work.offsets, start, self.head_blocks);
-            let fin = Finish { scale: self.temperature, ..Finish::PLAIN };
-            gemm(qkv, &work.offsets, &work.keys, &mut work.scores, plane, tokens, fin);
-            norm::softmax(&mut work.scores[..key_blocks * plane], tokens, tokens);
-            offsets(&mut work.offsets, 0, key_blocks);
-            let mixed = &mut work.mixed[start * plane..];
-            gemm(&work.scores, &work.offsets, &work.values, mixed, plane, tokens, Finish::PLAIN);
+            for p in 0..parts {
+                let (first, end) = (tokens * p / parts, tokens * (p + 1) / parts);
+                let rows = end - first;
+                let scores = &mut work.scores[..key_blocks * rows * LANES];
+                let fin = Finish { scale: self.temperature, ..Finish::PLAIN };
+                offsets(&mut work.offsets, start * plane + first * LANES, plane, self.head_blocks);
+                gemm(qkv, &work.offsets, &work.keys, scores, rows * LANES, rows, fin);
+                softmax::exponentials(scores, rows, tokens, &mut work.inverse);
+                let mixed = &mut work.mixed[start * plane + first * LANES..];
+                offsets(&mut work.offsets, 0, rows * LANES, key_blocks);
+                gemm(scores, &work.offsets, &work.values, mixed, plane, rows, Finish::PLAIN);
+                let mixed = &mut mixed[..(self.head_blocks - 1) * plane + rows * LANES];
+                softmax::scale_rows(mixed, plane, &work.inverse[..rows]);
+            }
         }
         out.copy_from_slice(x);
-        offsets(&mut work.offsets, 0, inner);
+        offsets(&mut work.offsets, 0, plane, inner);
         let fin = Finish { bias: Some(&self.out.bias), accumulate: true, scale: self.scale, next: None };
         gemm(&work.mixed, &work.offsets, &self.out.w, out, plane, tokens, fin);
     }

@@ -9,6 +9,7 @@ use core::arch::x86_64::{
 };
 
 use super::buffer::Buffer;
+use super::transpose::transpose;
 
 /// Channels of a block, and lanes of a register.
 pub(crate) const LANES: usize = 16;
@@ -65,26 +66,38 @@ impl Packed {
     }
 
     /// The matrix with `columns` as its columns: `planes` is `[block][column][16]`, and columns are filled up likewise.
+    ///
+    /// # Panics
+    /// If `planes` is too short.
+    #[target_feature(enable = "avx512f")]
     pub(crate) fn fill_columns(&mut self, planes: &[f32], columns: usize, blocks: usize) {
         let rows = blocks * LANES;
         let across = columns.div_ceil(LANES);
         self.resize(rows, across);
-        let (mut block, mut to) = (0, 0);
-        while block < across {
-            let wide = strip(across - block) * LANES;
-            for lane in 0..wide {
-                let column = block * LANES + lane;
-                let out = self.data[to + lane..].iter_mut().step_by(wide).take(rows);
-                if column < columns {
-                    let planes = planes.chunks_exact(columns * LANES);
-                    let values = planes.flat_map(|plane| &plane[column * LANES..(column + 1) * LANES]);
-                    out.zip(values).for_each(|(out, v)| *out = *v);
-                } else {
-                    out.for_each(|out| *out = 0.0);
+        assert!(planes.len() >= blocks * columns * LANES, "planes are too short");
+        let (mut first, mut to) = (0, 0);
+        while first < across {
+            let wide = strip(across - first);
+            for b in 0..wide {
+                let start = (first + b) * LANES;
+                let some = (columns - start).min(LANES);
+                for block in 0..blocks {
+                    let from = &planes[(block * columns + start) * LANES..][..some * LANES];
+                    let mut square = [_mm512_setzero_ps(); LANES];
+                    for (to, from) in square.iter_mut().zip(from.as_chunks::<LANES>().0) {
+                        // SAFETY: sixteen values.
+                        *to = unsafe { _mm512_loadu_ps(from.as_ptr()) };
+                    }
+                    let out = &mut self.data[to + (block * LANES * wide + b) * LANES..];
+                    for (row, values) in transpose(&square).into_iter().enumerate() {
+                        let out = &mut out[row * wide * LANES..][..LANES];
+                        // SAFETY: sixteen values.
+                        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), values) };
+                    }
                 }
             }
-            to += rows * wide;
-            block += wide / LANES;
+            to += rows * wide * LANES;
+            first += wide;
         }
     }
 

@@ -6,8 +6,11 @@
 )]
 
 pub(super) mod buffer;
+mod exp;
 pub(super) mod gemm;
 pub(super) mod norm;
+pub(super) mod softmax;
+mod transpose;
 pub(super) mod winograd;
 
 #[cfg(test)]
