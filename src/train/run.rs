@@ -156,7 +156,8 @@ pub fn train(
                 );
             }
             let line = json!({"step": step, "loss": progress.loss, "grad_norm": norm, "lr": schedule.at(step), "seconds": state.seconds});
-            writeln!(log, "{line}").with_context(|| format!("cannot write `{}`", log_path.display()))?;
+            log.write_all(format!("{line}\n").as_bytes())
+                .with_context(|| format!("cannot write `{}`", log_path.display()))?;
         }
         let last = step == config.steps;
         progress.saving = logged && (last || saved.elapsed().as_secs_f64() > SAVE_EVERY);
