@@ -1,6 +1,6 @@
 //! The feature spaces that ship inside the program, each with the statistics of its training set.
 
-use super::{Classifier, FeatureNet, GREY, Pca, PcaSpace};
+use super::{Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
@@ -13,6 +13,16 @@ pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
     let net =
         Classifier::from_safetensors(&GREY, include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"))?;
     matched(net, include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"))
+}
+
+/// The classifier of noisy Fashion-MNIST images behind classifier guidance; `eval/zoo/fmnist-noisy-cnn/README.md` is its
+/// card.
+///
+/// # Errors
+/// [`Error::Weights`] when they do not fit the network, which a test rules out.
+pub fn fmnist_noisy_cnn() -> Result<NoisyClassifier> {
+    let weights = include_bytes!("../../zoo/fmnist-noisy-cnn/weights.safetensors");
+    NoisyClassifier::new(Classifier::from_safetensors(&NOISY, weights)?)
 }
 
 /// 64 principal components of Fashion-MNIST pixels, and the moments of the 60,000 training images in them.
