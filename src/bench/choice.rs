@@ -110,7 +110,7 @@ impl Choice {
     /// # Errors
     /// If something has none; the message names it.
     pub fn check(&self, channels: i64, teacher: bool, samples: u64) -> Result<()> {
-        let colour = self.shown.iter().any(|metric| *metric == Metric::SATURATION);
+        let colour = self.shown.contains(&Metric::SATURATION);
         ensure!(
             channels == 3 || !colour,
             "`saturation` has no meaning in grey images; leave it out of --metrics"

@@ -1,6 +1,7 @@
 //! Reports as text to be put into other documents: Markdown and LaTeX.
 
-use super::table::{Style, table};
+use super::layout::Layout;
+use super::table::{Show, Style, table};
 use super::{Metric, Report, thousands};
 use std::fmt::Write as _;
 
@@ -55,6 +56,9 @@ pub fn markdown(report: &Report, shown: &[Metric<'_>]) -> String {
             let _ = write!(out, "{}; {}.\n\n", metric.definition(), metric.direction());
         }
         out += &table(report, metric, Style::Markdown);
+        if let Some(text) = Layout::new(report, metric, Show::Mean).own_best() {
+            let _ = write!(out, "\nEach at its own best scale: {text}.\n");
+        }
     }
     out
 }

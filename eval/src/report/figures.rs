@@ -153,11 +153,12 @@ pub fn guidance_figures(report: &Report) -> Result<Vec<Drawn>> {
             x: ("noise level sigma / alpha".to_owned(), Scale::Log, Ticks::Round),
             y: (title.to_owned(), scale),
             series,
+            subtitle: format!("{} images, {nfe} NFE", thousands(report.samples)),
             ..frame(report, Metric::FD)
         };
         figures.push(Drawn {
             file: format!("guidance_{key}_vs_sigma.svg"),
-            caption: format!("{caption}, against the noise level; {nfe} NFE, first block."),
+            caption: format!("{caption}, against the noise level, in the first block."),
             svg: plot.svg("guidance_vs_sigma")?,
         });
     }

@@ -110,6 +110,9 @@ fn metric_table(page: &mut String, report: &Report, metric: Metric<'_>) {
         let _ = writeln!(page, "<tr class=\"real\"><th>real images</th>{value}</tr>");
     }
     page.push_str("</table></div>\n");
+    if let Some(text) = layout.own_best() {
+        let _ = writeln!(page, "<p class=\"note\">Each at its own best scale: {}.</p>", escape(&text));
+    }
     if let Some((teacher, value)) =
         report.teacher.as_ref().and_then(|t| Some((t, t.metrics.get(metric.key)?)))
     {

@@ -43,7 +43,7 @@ pub(super) const KNOWN: [Known; 24] = [
         "Fréchet distance (FD)",
         3,
         "Squared distance between the normal distributions with the means and covariances of both sets of features \
-         (arXiv 1706.08500, eq. 6); perfect samples score what stands for real images, as their number is finite",
+         (arXiv 1706.08500, eq. 6); a finite number of perfect samples scores what stands for real images",
     ),
     low(
         "fd_mean_term",
@@ -74,7 +74,7 @@ pub(super) const KNOWN: [Known; 24] = [
         ..low(
             "kid",
             "Kernel distance (KID's formula)",
-            5,
+            3,
             "Squared maximum mean discrepancy of the features under the kernel (x.y / d + 1)^3, mean over 100 blocks of at \
              most 1,000 images a side (arXiv 1801.01401); unbiased, so that it may fall below 0",
         )

@@ -42,6 +42,9 @@ pub(crate) fn best_block(cell: &Cell, metric: Metric<'_>, real: Option<f64>) -> 
     values.reduce(|best, v| if metric.better(v, best, real) { v } else { best })
 }
 
+/// Head of the columns of a sweep.
+const SCALE: &str = "w";
+
 /// A metric laid out by method (rows, in order of appearance) and setting (columns, ascending).
 pub(crate) struct Layout<'a> {
     /// What the columns are.
@@ -101,7 +104,7 @@ impl<'a> Layout<'a> {
                 places.push((label(cell, None), 1.0, cell));
             }
         }
-        Self::of("w", places, report, metric, show)
+        Self::of(SCALE, places, report, metric, show)
     }
 
     /// Of two cells in the same place the later one counts.
@@ -133,16 +136,32 @@ impl<'a> Layout<'a> {
         Self { head, columns, rows, real, metric }
     }
 
-    /// Whether a value is the best of its column, with something to be better than, or tied with it: the same as
+    /// Each row at the best of its own columns, in words, where rows are swept over the guidance scale.
+    pub(crate) fn own_best(&self) -> Option<String> {
+        if self.head != SCALE || !self.metric.ranks(self.real) {
+            return None;
+        }
+        let best = |(label, row): &(String, Vec<Option<Value>>)| {
+            let cells = self.columns.iter().zip(row).filter_map(|(w, value)| Some((w, (*value)?)));
+            let (w, value) = cells.reduce(|best, next| {
+                if self.metric.better(next.1.mean, best.1.mean, self.real) { next } else { best }
+            })?;
+            Some(format!("{label} {} at w = {w}", value.show(self.metric)))
+        };
+        Some(self.rows.iter().filter_map(best).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Whether a value is the best of its column, with something other to compare with, or tied with it: the same as
     /// printed, or nearer to it than two standard errors of their difference.
     pub(crate) fn is_best(&self, column: usize, value: Value) -> bool {
         let others = || self.rows.iter().filter_map(|(_, row)| row[column]);
+        let differs = |other: Value| self.metric.format(other.mean) != self.metric.format(value.mean);
         let beats = |other: Value| {
             self.metric.better(other.mean, value.mean, self.real)
-                && self.metric.format(other.mean) != self.metric.format(value.mean)
+                && differs(other)
                 && (other.mean - value.mean).abs() > other.margin().hypot(value.margin())
         };
-        self.metric.ranks(self.real) && others().count() > 1 && !others().any(beats)
+        self.metric.ranks(self.real) && others().any(differs) && !others().any(beats)
     }
 }
 

@@ -1,17 +1,17 @@
 //! Runs what the record lacks, block by block.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use fewstep_eval::report::{Cell, GuidanceInfo, GuidanceLevel, Report};
+use fewstep_eval::report::{Cell, GuidanceInfo, GuidanceLevel};
 use fewstep_models::NetDenoiser;
 use fewstep_samplers::Plan;
 use tch::Device;
 
 use super::Args;
-use super::tasks::Task;
-use crate::bench::{Choice, Judge, Levels, Measured, Paired, Record, Teacher, Twin, plan_hash};
+use super::tasks::{Task, Wanted};
+use crate::bench::{Judge, Levels, Measured, Paired, Record, Teacher, Twin, plan_hash};
 use crate::cli::watch::{Watch, Watching};
 use crate::cli::{bar, note};
 use crate::guidance::Guide;
@@ -35,19 +35,22 @@ impl Bench<'_> {
         teacher: Option<&Plan>,
         record: &mut Record,
     ) -> Result<bool> {
-        let (cells, names) = unfinished(tasks, self.judge.choice(), teacher.is_some(), &record.report);
+        let (cells, names) = self.wanted(teacher).lacking(tasks, &record.report);
         if cells > 0 {
-            note(&format!(
-                "{cells} finished cells lack `{}`: they are measured again",
-                names.into_iter().collect::<Vec<_>>().join("`, `")
-            ));
+            let names = names.into_iter().collect::<Vec<_>>().join("`, `");
+            note(&format!("finished cells that lack `{names}` and are measured again: {cells}"));
         }
-        for block in 0..self.args.blocks {
+        // A run that went on to more blocks before has further metrics measured in all of them.
+        for block in 0..record.report.blocks {
             if !self.block(block, tasks, teacher, record)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn wanted(&self, teacher: Option<&Plan>) -> Wanted<'_> {
+        Wanted { choice: self.judge.choice(), blocks: self.args.blocks, pairs: teacher.is_some() }
     }
 
     fn block(
@@ -58,13 +61,8 @@ impl Bench<'_> {
         record: &mut Record,
     ) -> Result<bool> {
         let samples = self.args.samples;
-        let choice = self.judge.choice();
-        let lacks = |task: &&Task<'_>| {
-            let cell = record.report.finished(&task.hash, samples);
-            let metrics = cell.and_then(|cell| cell.block(block as usize));
-            metrics.is_none_or(|metrics| !choice.lacking(metrics, teacher.is_some()).is_empty())
-        };
-        let todo: Vec<&Task<'_>> = tasks.iter().filter(lacks).collect();
+        let wanted = |task: &&Task<'_>| self.wanted(teacher).by(task, block, &record.report);
+        let todo: Vec<&Task<'_>> = tasks.iter().filter(wanted).collect();
         if todo.is_empty() {
             return Ok(true);
         }
@@ -186,20 +184,4 @@ impl Bench<'_> {
         let levels = watching.levels.means(job.batches() * job.batch);
         Ok(measured?.map(|measured| (measured, levels)))
     }
-}
-
-/// How many cells have a block that lacks a metric, and which these are.
-fn unfinished(
-    tasks: &[Task<'_>],
-    choice: &Choice,
-    pairs: bool,
-    report: &Report,
-) -> (usize, BTreeSet<&'static str>) {
-    let lacking = tasks.iter().filter_map(|task| {
-        let cell = report.finished(&task.hash, report.samples)?;
-        let blocks = (0..cell.measured()).filter_map(|block| cell.block(block));
-        Some(blocks.flat_map(|metrics| choice.lacking(metrics, pairs)).collect::<BTreeSet<_>>())
-    });
-    let lacking: Vec<_> = lacking.filter(|names| !names.is_empty()).collect();
-    (lacking.len(), lacking.into_iter().flatten().collect())
 }

@@ -7,8 +7,7 @@ use fewstep_eval::report::Report;
 use fewstep_models::ModelFolder;
 
 use super::Args;
-use super::tasks::Task;
-use crate::bench::Choice;
+use super::tasks::{Task, Wanted};
 use crate::cli::note;
 
 /// Both splits of the data set behind the feature network, as far as they are needed.
@@ -23,21 +22,12 @@ impl RealImages {
     pub(super) fn open(
         args: &Args,
         tasks: &[Task<'_>],
-        choice: &Choice,
+        wanted: Wanted<'_>,
         folder: &ModelFolder,
         report: &Report,
     ) -> Result<Option<Self>> {
-        let finished = |task: &Task<'_>| {
-            let cell = report.finished(&task.hash, args.samples);
-            cell.is_some_and(|cell| {
-                let mut blocks = (0..args.blocks as usize).map(|block| cell.block(block));
-                blocks
-                    .all(|block| block.is_some_and(|m| choice.lacking(m, args.teacher != "none").is_empty()))
-            })
-        };
-        let measuring = !tasks.iter().all(finished);
-        let needed = choice.needs_data().filter(|_| measuring);
-        let lines = choice.of_real().any(|name| report.reference.real(name).is_none());
+        let needed = wanted.choice.needs_data().filter(|_| wanted.any(tasks, report));
+        let lines = wanted.choice.of_real().any(|name| report.reference.real(name).is_none());
         if needed.is_none() && !lines {
             return Ok(None);
         }

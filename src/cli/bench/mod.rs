@@ -20,7 +20,7 @@ use crate::bench::{Choice, Judge, Record, Settings, plan_hash};
 use crate::device::machine;
 use cells::Bench;
 use data::RealImages;
-use tasks::{plans, tasks, teacher};
+use tasks::{Wanted, plans, tasks, teacher};
 
 /// Measure image quality against step count
 ///
@@ -101,9 +101,10 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     choice.check(folder.spec.shape[0], teacher.is_some(), args.samples)?;
     let mut judge = Judge::for_shape(folder.spec.shape, choice)?;
     create_dir(&args.output)?;
-    let fresh = describe(args, &folder, &path, &judge, teacher.as_ref())?;
+    let fresh = describe(args, &folder, &path, &judge, teacher.as_ref());
     let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
-    let real = RealImages::open(args, &tasks, judge.choice(), &folder, &record.report)?;
+    let wanted = Wanted { choice: judge.choice(), blocks: args.blocks, pairs: teacher.is_some() };
+    let real = RealImages::open(args, &tasks, wanted, &folder, &record.report)?;
     record.save()?; // a folder that cannot be written is found out before the work starts
     let (denoiser, device, workers) = args.model.load(&folder)?;
     if let Some(real) = real {
@@ -132,14 +133,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 }
 
 /// The report before its first cell.
-fn describe(
-    args: &Args,
-    folder: &ModelFolder,
-    path: &Path,
-    judge: &Judge,
-    teacher: Option<&Plan>,
-) -> Result<Report> {
-    Ok(Report {
+fn describe(args: &Args, folder: &ModelFolder, path: &Path, judge: &Judge, teacher: Option<&Plan>) -> Report {
+    Report {
         schema: SCHEMA,
         created_by: format!("fewstep {}", env!("CARGO_PKG_VERSION")),
         machine: machine(args.model.threads),
@@ -165,5 +160,5 @@ fn describe(
             ("weights_sha256".to_owned(), sha256_hex(folder.weight_bytes())),
         ]),
         cells: Vec::new(),
-    })
+    }
 }

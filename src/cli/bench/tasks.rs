@@ -1,10 +1,13 @@
 //! What a bench has to run.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
+use fewstep_eval::report::Report;
 use fewstep_samplers::{Path, Plan, solver};
 
 use super::Args;
-use crate::bench::{cell_hash, plan_hash};
+use crate::bench::{Choice, cell_hash, plan_hash};
 use crate::cli::guidance::suit;
 use crate::cli::note;
 use crate::cli::options::{Budget, GridArgs, parse_list};
@@ -54,6 +57,43 @@ impl Task<'_> {
     pub(super) fn label(&self) -> String {
         let guidance = self.guidance.map(|(rule, w)| format!(" · {} w={w}", rule.text())).unwrap_or_default();
         format!("{}{guidance} · NFE {}", self.plan.solver, self.plan.nfe())
+    }
+}
+
+/// What is to be there of every task.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) choice: &'a Choice,
+    pub(super) blocks: u32,
+    /// Whether there is a teacher to compare with.
+    pub(super) pairs: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether a task lacks a block, or has one that lacks a metric.
+    pub(super) fn by(&self, task: &Task<'_>, block: u32, report: &Report) -> bool {
+        let cell = report.finished(&task.hash, report.samples);
+        match cell.and_then(|cell| cell.block(block as usize)) {
+            None => block < self.blocks,
+            Some(metrics) => !self.choice.lacking(metrics, self.pairs).is_empty(),
+        }
+    }
+
+    /// Whether anything is to be measured.
+    pub(super) fn any(&self, tasks: &[Task<'_>], report: &Report) -> bool {
+        tasks.iter().any(|task| (0..report.blocks).any(|block| self.by(task, block, report)))
+    }
+
+    /// How many cells have a block that lacks a metric, and which these are.
+    pub(super) fn lacking(&self, tasks: &[Task<'_>], report: &Report) -> (usize, BTreeSet<&'static str>) {
+        let of = |task: &Task<'_>| {
+            let cell = report.finished(&task.hash, report.samples)?;
+            let blocks = (0..cell.measured()).filter_map(|block| cell.block(block));
+            let names = blocks.flat_map(|metrics| self.choice.lacking(metrics, self.pairs));
+            Some(names.collect::<BTreeSet<_>>()).filter(|names| !names.is_empty())
+        };
+        let lacking: Vec<_> = tasks.iter().filter_map(of).collect();
+        (lacking.len(), lacking.into_iter().flatten().collect())
     }
 }
 
