@@ -14,7 +14,7 @@ pub struct Builtin {
 }
 
 /// All classifiers that ship, one for each shape of images.
-pub static CLASSIFIERS: [Builtin; 1] = [
+pub static CLASSIFIERS: &[Builtin] = &[
     // `eval/zoo/fmnist-cnn/README.md` is its card.
     Builtin {
         arch: &GREY,
