@@ -33,6 +33,13 @@ pub struct Arch {
     specs: &'static [Spec<'static>],
 }
 
+impl Arch {
+    /// Channels, height and width of its images.
+    pub fn image_shape(&self) -> [usize; 3] {
+        [self.channels as usize, 28, 28]
+    }
+}
+
 /// For grey images.
 pub static GREY: Arch = Arch { name: "fmnist-cnn", channels: 1, specs: &SPECS };
 
@@ -232,7 +239,7 @@ impl FeatureNet for Classifier {
     }
 
     fn image_shape(&self) -> [usize; 3] {
-        [self.arch.channels as usize, 28, 28]
+        self.arch.image_shape()
     }
 
     fn extract(&self, images: &Tensor) -> Result<Tensor> {

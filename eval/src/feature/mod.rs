@@ -8,7 +8,7 @@ mod params;
 mod pca;
 mod strict;
 
-pub use builtin::{fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
+pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
 pub use classifier::{Arch, COLOUR, Classifier, GREY, Output};
 pub use params::Params;
 pub use pca::{Pca, PcaSpace};
