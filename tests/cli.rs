@@ -559,6 +559,18 @@ fn a_bench_of_guidance_has_a_cell_for_each_rule_and_scale() {
     }
     let plot = fs::read_to_string(out.path().join("fd_vs_scale.svg")).unwrap();
     assert!(plot.contains("dpmpp-2m · apg:r_rms=0.1") && plot.contains("guidance scale"));
+    let has = |name: &str| out.path().join(name).exists();
+    assert!(has("rmse_vs_scale.svg") != has("accuracy_vs_scale.svg"), "without a teacher there is no RMSE");
+    assert!(!has("fd_vs_nfe.svg"), "at one NFE there is nothing to see against NFE");
+    for key in ["d", "cosine", "capped"] {
+        let plot = fs::read_to_string(out.path().join(format!("guidance_{key}_vs_sigma.svg"))).unwrap();
+        assert!(plot.contains("apg:r_rms=0.1 w=4") && plot.contains("apg:r_rms=0.1 w=2"));
+        assert_eq!(plot.contains("· cfg w=4"), key != "capped", "cfg does not cap");
+    }
+    let page = fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert_eq!(page.matches("<svg ").count(), 2 + 3);
+    let table = fs::read_to_string(out.path().join("report.md")).unwrap();
+    assert!(table.contains("| w ") && table.contains("| dpmpp-2m · interval:hi=1 |"), "{table}");
     let again = fewstep().args(args).args(guided).args(["--json", "--resume"]).output().unwrap();
     assert_eq!(again.stdout, done.stdout, "nothing is measured again");
 }

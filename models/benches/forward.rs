@@ -42,6 +42,7 @@ fn compare(name: &str, config: &UNet2dConfig, params: &Params) {
     };
     let (f32_net, bf16_net) = (eager(Kind::Float), eager(Kind::BFloat16));
     let engine = CpuUNet::new(config, params).unwrap();
+    engine.profile(true);
     for b in [1i64, 16, 64] {
         let x = Tensor::randn([b, config.in_channels, 28, 28], (Kind::Float, Device::Cpu));
         let x16 = x.to_kind(Kind::BFloat16);

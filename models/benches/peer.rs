@@ -9,7 +9,8 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `run BATCH THREADS TIMES` | `{"ms": [..], "sections": {name: ms}}`, one value a forward pass of the first `BATCH` images |
+//! | `run BATCH THREADS TIMES` | `{"ms": [..]}`, one value a forward pass of the first `BATCH` images |
+//! | `profile BATCH THREADS TIMES` | `{"sections": {name: ms}}`, of all these passes together |
 //! | `output BATCH THREADS` | `{"output": [..]}`, all values of one forward pass |
 //!
 //! With several threads the images of a batch are shared out among them.
@@ -41,6 +42,7 @@ struct Ask {
     x: Tensor,
     t: Tensor,
     class: Option<Tensor>,
+    profile: bool,
 }
 
 impl Ask {
@@ -59,12 +61,13 @@ impl Ask {
                 view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
             Tensor::from_slice(&values)
         });
-        Self { x: floats("x"), t: floats("t"), class }
+        Self { x: floats("x"), t: floats("t"), class, profile: false }
     }
 
     fn part(&self, start: i64, len: i64) -> Self {
         let narrow = |t: &Tensor| t.narrow(0, start, len);
-        Self { x: narrow(&self.x), t: narrow(&self.t), class: self.class.as_ref().map(narrow) }
+        let class = self.class.as_ref().map(narrow);
+        Self { x: narrow(&self.x), t: narrow(&self.t), class, profile: self.profile }
     }
 }
 
@@ -84,6 +87,7 @@ impl Threads {
             thread::spawn(move || {
                 tch::set_num_threads(1);
                 for ask in asked {
+                    engine.profile(ask.profile);
                     let out = engine.forward(&ask.x, &ask.t, ask.class.as_ref()).unwrap();
                     let spent = engine.spent().into_iter();
                     let spent = spent.map(|(s, d)| (format!("{s:?}"), 1e3 * d.as_secs_f64())).collect();
@@ -127,7 +131,14 @@ fn answer(threads: &Threads, inputs: &Ask, request: &[&str]) -> Value {
                 1e3 * clock.elapsed().as_secs_f64()
             };
             let ms: Vec<f64> = (0..times.parse::<usize>().unwrap()).map(once).collect();
-            json!({"ms": ms, "sections": sections})
+            json!({"ms": ms})
+        }
+        ["profile", batch, count, times] => {
+            let ask = Ask { profile: true, ..part(batch) };
+            for _ in 0..times.parse::<usize>().unwrap() {
+                let _ = threads.forward(&ask, count.parse().unwrap(), &mut sections);
+            }
+            json!({"sections": sections})
         }
         ["output", batch, count] => {
             let out = threads.forward(&part(batch), count.parse().unwrap(), &mut sections);

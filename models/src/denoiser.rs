@@ -1,12 +1,11 @@
 //! The one question that the rest of the program asks a model.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use fewstep_samplers::{Node, Pred};
 use tch::{Device, Kind, Tensor};
 
-use crate::cpu::{CpuUNet, Section};
+use crate::cpu::CpuUNet;
 use crate::error::Result;
 use crate::layers::channels_last;
 use crate::params::Params;
@@ -116,9 +115,9 @@ impl NetDenoiser {
         self.params.values().map(Tensor::numel).sum()
     }
 
-    /// Time spent in each [`Section`] of the CPU engine since the last call of this; empty in libtorch.
-    pub fn spent(&self) -> Vec<(Section, Duration)> {
-        self.engine.as_ref().map_or_else(Vec::new, CpuUNet::spent)
+    /// Whether the CPU engine computes it, and not libtorch.
+    pub fn in_engine(&self) -> bool {
+        self.engine.is_some()
     }
 
     fn raw(&self, input: &Tensor, time: &Tensor, class: Option<&Tensor>) -> Result<Tensor> {

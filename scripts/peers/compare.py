@@ -92,9 +92,10 @@ def race(contenders, roofline, cells, threads, rounds):
                 answer = contender.ask("run", batch, count, 1 + max(1, 8 // batch))
                 key = (name, batch, count)
                 times.setdefault(key, []).extend(ms / batch for ms in answer["ms"][1:])
-                for section, ms in answer.get("sections", {}).items():
-                    sections.setdefault(key, {}).setdefault(section, 0.0)
-                    sections[key][section] += ms
+                if name in OURS:
+                    for section, ms in contender.ask("profile", batch, count, 1)["sections"].items():
+                        sections.setdefault(key, {}).setdefault(section, 0.0)
+                        sections[key][section] += ms
         for piece, count in [(p, t) for p in PIECES for t in threads]:
             answer = roofline.ask("run", piece, count, 3)
             ceiling.setdefault((piece, count), []).extend(answer["gflop"] / ms * 1e3 for ms in answer["ms"][1:])

@@ -4,30 +4,37 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
-use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet, Output, fmnist_cnn};
-use fewstep_eval::metrics::{ConditionalAccuracy, PairedRmse};
-use fewstep_eval::report::ReferenceInfo;
-use fewstep_eval::stats::{Reference, ShardedMoments};
+use anyhow::{Context as _, Result};
+use fewstep_eval::data::Split;
+use fewstep_eval::feature::{Builtin, CLASSIFIERS, Classifier, EXTRACT_BATCH, FeatureNet};
+use fewstep_eval::report::{RealInfo, ReferenceInfo};
+use fewstep_eval::stats::Reference;
 use fewstep_models::Denoiser;
 use fewstep_samplers::Plan;
 use tch::Tensor;
 
+use super::choice::{Choice, Group};
+use super::measures::{Measures, Seen, Twin};
+use super::real::{Eye, Real};
 use crate::guidance::Guide;
 use crate::pipeline::{Batch, Batches, Job, Observer, quantise};
 
-/// The built-in feature network and the real images' statistics.
+/// A built-in feature network, the real images' statistics, and the metrics that are asked for.
 #[derive(Debug)]
 pub struct Judge {
     net: Classifier,
+    extractor: String,
     reference: Reference,
     data: String,
+    choice: Choice,
+    real: Real,
+    threads: usize,
 }
 
 /// What a block of a cell came to.
 #[derive(Debug)]
 pub struct Measured {
-    /// `fd`, `fd_mean_term`, `fd_cov_term`, and where they apply `accuracy` and `rmse`.
+    /// `fd`, `fd_mean_term`, `fd_cov_term`, where they apply `accuracy` and `rmse`, and what else was asked for.
     pub metrics: BTreeMap<String, f64>,
     /// Mean over images of the network passes.
     pub forwards: f64,
@@ -44,8 +51,8 @@ pub struct Measured {
 pub enum Paired<'a> {
     /// Nothing: there is no teacher.
     No,
-    /// They are compared with these, `[n, c, h, w]` f32.
-    With(&'a Tensor),
+    /// They are compared with these.
+    With(Twin<'a>),
     /// They are the teacher's, and are kept.
     Teacher,
 }
@@ -54,38 +61,90 @@ pub enum Paired<'a> {
 pub(super) const SHOWN: i64 = 10;
 
 impl Judge {
-    /// Loads what ships with the program.
+    /// The judge of images of `shape`, channels, height and width, with the network that ships for them.
     ///
     /// # Errors
-    /// If the built-in files are damaged.
-    pub fn new() -> Result<Self> {
-        let (net, statistics) = fmnist_cnn()?;
+    /// If there is none, or the built-in files are damaged.
+    pub fn for_shape(shape: [i64; 3], choice: Choice) -> Result<Self> {
+        let text = |shape: [usize; 3]| shape.map(|n| n.to_string()).join("x");
+        let shape = shape.map(|n| n as usize);
+        let builtin = Builtin::for_shape(shape).with_context(|| {
+            let known: Vec<String> = CLASSIFIERS.iter().map(|b| text(b.arch.image_shape())).collect();
+            format!(
+                "the built-in feature networks look at {} images, the model makes {}",
+                known.join(" and "),
+                text(shape)
+            )
+        })?;
+        let (net, statistics) = builtin.open()?;
+        let extractor = net.id()?;
         let reference = Reference::new(&statistics.moments)?;
-        Ok(Self { net, reference, data: statistics.data })
+        let real = Real { extractor: extractor.clone(), ..Real::default() };
+        Ok(Self { net, extractor, reference, data: statistics.data, choice, real, threads: 1 })
     }
 
-    /// What a report says of the reference, at `samples` images a cell.
+    /// Threads of the metrics that compare all images with one another, which are computed while nothing is sampled.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Looks at real images for blocks of `samples` images: the split behind the network's statistics, for metrics that
+    /// [need](Choice::needs_data) it, and the one held out.
     ///
     /// # Errors
-    /// If the weights cannot be hashed.
-    pub fn info(&self, samples: u64) -> Result<ReferenceInfo> {
-        Ok(ReferenceInfo {
+    /// If they do not have the shape of this judge.
+    pub fn see(&mut self, train: Option<&Split>, test: Option<&Split>, samples: u64) -> Result<()> {
+        let eye = Eye { net: &self.net, reference: &self.reference, extractor: &self.extractor };
+        self.real = Real::see(eye, &self.choice, train, test, samples)?;
+        Ok(())
+    }
+
+    /// What held-out images have, if they were seen.
+    pub fn real(&self) -> Option<&RealInfo> {
+        self.real.info.as_ref()
+    }
+
+    /// The metrics that are asked for.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// What a report says of the reference, at `samples` images a block.
+    pub fn info(&self, samples: u64) -> ReferenceInfo {
+        ReferenceInfo {
             data: self.data.clone(),
             n: self.reference.n(),
-            extractor: self.net.id()?,
+            extractor: self.extractor.clone(),
             floor: self.reference.floor(samples),
-        })
+            rows: self.real.reference.as_ref().and_then(|side| side.about.n),
+            real: self.real.info.clone(),
+        }
     }
 
-    /// Whether this judge can look at images of `shape`.
-    pub fn takes(&self, shape: [i64; 3]) -> bool {
-        self.net.image_shape().map(|n| n as i64) == shape
+    /// The teacher's features, if they are compared.
+    ///
+    /// # Errors
+    /// If the images have another shape.
+    pub fn twin_features(&self, images: &Tensor) -> Result<Option<Tensor>> {
+        let wanted = self.choice.has(Group::PairedFeatures);
+        Ok(wanted.then(|| self.net.extract(&quantise(images))).transpose()?)
+    }
+
+    /// Metrics of images that are there already, `[n, c, h, w]` f32: all but those that need classes or a teacher.
+    ///
+    /// # Errors
+    /// If the images have another shape, or a metric cannot be computed.
+    pub fn review(&self, images: &Tensor) -> Result<BTreeMap<String, f64>> {
+        let mut measures = Measures::new(&self.choice);
+        let _pixels = self.push(&mut measures, images, &[], None)?;
+        self.finish(measures)
     }
 
     /// Samples `job`, at least 2 images, along `plan` and measures them. `None` if the observer cancelled.
     ///
     /// # Errors
-    /// If sampling fails.
+    /// If sampling fails, or a metric cannot be computed.
     pub fn measure(
         &self,
         plan: &Plan,
@@ -94,8 +153,8 @@ impl Judge {
         paired: Paired<'_>,
         observer: &Arc<dyn Observer>,
     ) -> Result<Option<Measured>> {
-        let classes = denoiser.spec().classes.unwrap_or(0) as usize;
-        let mut sums = Sums::new(self.net.dim(), classes);
+        let twin = if let Paired::With(twin) = paired { Some(twin) } else { None };
+        let mut measures = Measures::new(&self.choice);
         let (mut seconds, mut seen) = (0.0, 0);
         let (mut shown, mut kept) = (Vec::new(), Vec::new());
         // Features are taken of whole extraction batches, so that none is padded half-way.
@@ -114,14 +173,8 @@ impl Judge {
                 let x = Tensor::cat(&waiting.iter().map(|b| b.x.shallow_clone()).collect::<Vec<_>>(), 0);
                 let classes: Vec<usize> =
                     waiting.drain(..).flat_map(|b| b.classes).map(|c| c as usize).collect();
-                let pixels = quantise(&x);
-                let out = self.net.infer(&pixels)?;
+                let pixels = self.push(&mut measures, &x, &classes, twin)?;
                 let n = x.size()[0];
-                let teacher = match paired {
-                    Paired::With(images) => Some(images.narrow(0, seen, n)),
-                    Paired::No | Paired::Teacher => None,
-                };
-                sums.push(&x, &out, &classes, seen as u64, teacher.as_ref())?;
                 if seen < SHOWN {
                     shown.push(pixels.narrow(0, 0, n.min(SHOWN - seen)));
                 }
@@ -137,57 +190,31 @@ impl Judge {
         if batches.cancelled() {
             return Ok(None);
         }
-        let metrics = sums.metrics(&self.reference)?;
+        let metrics = self.finish(measures)?;
         let images = (!kept.is_empty()).then(|| Tensor::cat(&kept, 0));
         let forwards = forwards as f64 / job.images.len() as f64;
         Ok(Some(Measured { metrics, forwards, seconds, shown: Tensor::cat(&shown, 0), images }))
     }
-}
 
-/// What the metrics are made of.
-struct Sums {
-    moments: ShardedMoments,
-    accuracy: ConditionalAccuracy,
-    rmse: PairedRmse,
-}
-
-impl Sums {
-    fn new(dim: usize, classes: usize) -> Self {
-        Self {
-            moments: ShardedMoments::new(dim),
-            accuracy: ConditionalAccuracy::new(classes),
-            rmse: PairedRmse::new(),
-        }
-    }
-
-    /// Takes images of which the first is number `first`.
+    /// One pass of the network over the next images; gives them in 8 bits.
     fn push(
-        &mut self,
+        &self,
+        measures: &mut Measures<'_>,
         x: &Tensor,
-        out: &Output,
         classes: &[usize],
-        first: u64,
-        teacher: Option<&Tensor>,
-    ) -> Result<()> {
-        self.moments.push_features(&out.features, first)?;
-        if !classes.is_empty() {
-            self.accuracy.push(&out.logits, classes)?;
-        }
-        if let Some(teacher) = teacher {
-            self.rmse.push(x, teacher)?;
-        }
-        Ok(())
+        twin: Option<Twin<'_>>,
+    ) -> Result<Tensor> {
+        let pixels = quantise(x);
+        let out = self.net.infer(&pixels)?;
+        measures.push(&Seen { x, pixels: &pixels, out: &out, classes }, twin)?;
+        Ok(pixels)
     }
 
-    fn metrics(&self, reference: &Reference) -> Result<BTreeMap<String, f64>> {
-        let distance = reference.distance(&self.moments.moments()?)?;
-        let mut metrics = BTreeMap::from([
-            ("fd".to_owned(), distance.fd),
-            ("fd_mean_term".to_owned(), distance.mean_term),
-            ("fd_cov_term".to_owned(), distance.cov_term),
-        ]);
-        metrics.extend(self.accuracy.value().map(|v| ("accuracy".to_owned(), v)));
-        metrics.extend(self.rmse.mean().map(|v| ("rmse".to_owned(), v)));
-        Ok(metrics)
+    fn finish(&self, measures: Measures<'_>) -> Result<BTreeMap<String, f64>> {
+        let before = tch::get_num_threads();
+        tch::set_num_threads(i32::try_from(self.threads).unwrap_or(i32::MAX));
+        let metrics = measures.metrics(&self.reference, &self.real);
+        tch::set_num_threads(before);
+        metrics
     }
 }

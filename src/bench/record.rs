@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use fewstep_eval::report::{Cell, Figure, Metric, Report, fd_vs_nfe, html, metric_vs_scale};
+use fewstep_eval::report::{
+    Cell, Figure, Metric, Report, csv, guidance_figures, html, latex, markdown, metric_figures,
+};
 use fewstep_eval::sha256_hex;
 use fewstep_samplers::Plan;
 use tch::Tensor;
@@ -43,7 +45,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Opens `dir` for a run that `fresh` describes; with `resume` its finished cells are taken over.
+    /// Opens `dir` for a run that `fresh` describes; with `resume` its finished cells are taken over. Nothing is written yet
+    /// but the folder.
     ///
     /// # Errors
     /// If a report is there and is not to be resumed, is damaged, or belongs to another run.
@@ -65,13 +68,12 @@ impl Record {
             fresh.cells = old.cells;
             fresh.teacher = old.teacher.or(fresh.teacher);
             fresh.blocks = fresh.blocks.max(old.blocks);
+            fresh.reference.keep(&old.reference);
         }
-        let record = Self { dir: dir.to_owned(), report: fresh };
-        record.save()?; // a folder that cannot be written is found out before the work starts
-        Ok(record)
+        Ok(Self { dir: dir.to_owned(), report: fresh })
     }
 
-    /// Takes a cell with one more block, and is on disk again when it returns.
+    /// Takes a cell with one more block, or more of one, and is on disk again when it returns.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -96,28 +98,31 @@ impl Record {
         write_whole(&self.dir.join("report.json"), self.report.to_json()?.as_bytes())
     }
 
-    /// Draws everything that is drawn from the report: `fd_vs_nfe.svg`, with guidance `<metric>_vs_scale.svg`, `grid.png`,
-    /// `report.html`.
+    /// Writes everything that is made of the report, showing these metrics: a figure each over NFE and guidance scale, those
+    /// of what guidance met, `grid.png`, `report.html`, `report.md`, `report.tex`, `report.csv`.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn draw(&self) -> Result<()> {
-        if self.report.cells.is_empty() {
+    pub fn draw(&self, shown: &[Metric<'_>]) -> Result<()> {
+        let report = &self.report;
+        if report.cells.is_empty() {
             return Ok(());
         }
-        write_whole(&self.dir.join("fd_vs_nfe.svg"), fd_vs_nfe(&self.report)?.as_bytes())?;
-        for metric in self.report.cells[0].metrics.keys() {
-            // The floor of as many real images is known for one metric.
-            let real = (metric == Metric::FD.key).then_some(self.report.reference.floor);
-            if let Some(svg) = metric_vs_scale(&self.report, Metric::named(metric), real)? {
-                write_whole(&self.dir.join(format!("{metric}_vs_scale.svg")), svg.as_bytes())?;
-            }
+        let write = |name: &str, bytes: &[u8]| write_whole(&self.dir.join(name), bytes);
+        let mut figures = guidance_figures(report)?;
+        for metric in shown {
+            figures.extend(metric_figures(report, *metric)?);
         }
+        for drawn in figures {
+            write(&drawn.file, drawn.svg.as_bytes())?;
+        }
+        write("report.md", markdown(report, shown).as_bytes())?;
+        write("report.tex", latex(report, shown).as_bytes())?;
+        write("report.csv", csv(report).as_bytes())?;
         let caption = self.sheet()?;
         let sheet = self.dir.join("grid.png");
         let bytes = fs::read(&sheet).with_context(|| format!("cannot read `{}`", sheet.display()))?;
-        let page = html(&self.report, &[(&caption, Figure::Png(&bytes))])?;
-        write_whole(&self.dir.join("report.html"), page.as_bytes())
+        write("report.html", html(report, shown, &[(&caption, Figure::Png(&bytes))])?.as_bytes())
     }
 
     /// `grid.png`: the same images from every cell, a row a solver, a column an NFE. Gives its caption.

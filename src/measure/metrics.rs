@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
-use fewstep_eval::metrics::{Blocks, Neighbours, inception_score, kid, manifold};
+use fewstep_eval::metrics::{Blocks, Manifold, Neighbours, inception_score, kid, manifold};
 use fewstep_eval::stats::{Moments, Reference};
 use tch::Tensor;
 
@@ -40,6 +40,12 @@ pub struct Settings {
     pub splits: usize,
     /// Neighbourhoods.
     pub neighbours: Neighbours,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { kid_blocks: 100, kid_size: 1000, seed: 2020, splits: 10, neighbours: Neighbours::default() }
+    }
 }
 
 impl Metric {
@@ -103,13 +109,22 @@ pub fn measure(
     settings: Settings,
 ) -> Result<Vec<Value>> {
     let mut values = Vec::new();
+    let mut shared = None;
     for metric in metrics {
-        values.extend(one(*metric, samples, reference, settings).with_context(|| format!("`{metric}`"))?);
+        let found = one(*metric, samples, reference, settings, &mut shared);
+        values.extend(found.with_context(|| format!("`{metric}`"))?);
     }
     Ok(values)
 }
 
-fn one(metric: Metric, samples: &Side, reference: Option<&Side>, settings: Settings) -> Result<Vec<Value>> {
+/// `shared` keeps what precision and recall have in common with density and coverage.
+fn one(
+    metric: Metric,
+    samples: &Side,
+    reference: Option<&Side>,
+    settings: Settings,
+    shared: &mut Option<Manifold>,
+) -> Result<Vec<Value>> {
     let id = samples.about.extractor.as_ref().or(reference.and_then(|r| r.about.extractor.as_ref()));
     let inception = id.is_none_or(|id| id.starts_with("inception-"));
     let named = |ours: &'static str, literature: &'static str| if inception { literature } else { ours };
@@ -135,7 +150,11 @@ fn one(metric: Metric, samples: &Side, reference: Option<&Side>, settings: Setti
             Ok(vec![value.with(&[("sd", found.sd), ("splits", settings.splits as f64)])])
         }
         Metric::Pr | Metric::Dc => {
-            let found = manifold(&features(samples)?, &features(other()?)?, settings.neighbours)?;
+            let found = match *shared {
+                Some(found) => found,
+                None => manifold(&features(samples)?, &features(other()?)?, settings.neighbours)?,
+            };
+            *shared = Some(found);
             let Neighbours { precision, density } = settings.neighbours;
             let row = |name, v, k: u32| value(name, v).with(&[("k", f64::from(k))]);
             Ok(if metric == Metric::Pr {

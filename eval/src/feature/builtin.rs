@@ -1,18 +1,50 @@
-//! The feature spaces that ship inside the program, each with the statistics of its training set.
+//! What ships inside the program: feature spaces, each with the statistics of its training set, and the classifier of noisy
+//! images.
 
-use super::{Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
+use super::{Arch, Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
-/// The trained [`Classifier`] and the moments of the 60,000 Fashion-MNIST training images in its features, so that a
-/// bench needs no data set. `eval/zoo/fmnist-cnn/README.md` is its card.
+/// A trained [`Classifier`] with the moments of its training images in its features, so that a bench needs no data set.
+#[derive(Debug)]
+pub struct Builtin {
+    /// What it is.
+    pub arch: &'static Arch,
+    weights: &'static [u8],
+    statistics: &'static [u8],
+}
+
+/// All classifiers that ship, one for each shape of images.
+pub static CLASSIFIERS: &[Builtin] = &[
+    // `eval/zoo/fmnist-cnn/README.md` is its card.
+    Builtin {
+        arch: &GREY,
+        weights: include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"),
+        statistics: include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"),
+    },
+];
+
+impl Builtin {
+    /// The one that looks at images of `shape`: channels, height, width.
+    pub fn for_shape(shape: [usize; 3]) -> Option<&'static Self> {
+        CLASSIFIERS.iter().find(|builtin| builtin.arch.image_shape() == shape)
+    }
+
+    /// Network and moments.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when statistics and weights do not belong together, which a test rules out.
+    pub fn open(&self) -> Result<(Classifier, Statistics)> {
+        matched(Classifier::from_safetensors(self.arch, self.weights)?, self.statistics)
+    }
+}
+
+/// The classifier for grey images, and the moments of the 60,000 Fashion-MNIST training images in its features.
 ///
 /// # Errors
-/// [`Error::Mismatch`] when statistics and weights do not belong together, which a test rules out.
+/// As [`Builtin::open`].
 pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
-    let net =
-        Classifier::from_safetensors(&GREY, include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"))?;
-    matched(net, include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"))
+    CLASSIFIERS[0].open()
 }
 
 /// The classifier of noisy Fashion-MNIST images behind classifier guidance; `eval/zoo/fmnist-noisy-cnn/README.md` is its

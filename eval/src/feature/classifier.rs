@@ -39,6 +39,13 @@ pub struct Arch {
     specs: &'static [Spec<'static>],
 }
 
+impl Arch {
+    /// Channels, height and width of its images.
+    pub fn image_shape(&self) -> [usize; 3] {
+        [self.channels as usize, 28, 28]
+    }
+}
+
 /// For grey images.
 pub static GREY: Arch = Arch { name: "fmnist-cnn", channels: 1, smooth: false, specs: &SPECS };
 
@@ -274,7 +281,7 @@ impl FeatureNet for Classifier {
     }
 
     fn image_shape(&self) -> [usize; 3] {
-        [self.arch.channels as usize, 28, 28]
+        self.arch.image_shape()
     }
 
     fn extract(&self, images: &Tensor) -> Result<Tensor> {

@@ -9,7 +9,7 @@ mod params;
 mod pca;
 mod strict;
 
-pub use builtin::{fmnist_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca};
+pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca};
 pub use classifier::{Arch, COLOUR, Classifier, GREY, NOISY, Output};
 pub use noisy::NoisyClassifier;
 pub use params::Params;

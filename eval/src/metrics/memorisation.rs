@@ -20,37 +20,67 @@ pub struct Memorisation {
     pub distances: Vec<f64>,
 }
 
-/// Compares nearest training neighbours in a feature space, by tiles.
-///
-/// # Shapes
-/// samples: f32 `[n, d]`; train: f32 `[m, d]`; held_out: f32 `[k, d]`, at least 100 of them, from the distribution of the
-/// training set but not in it.
+/// A training set in a feature space, with the distances of held-out images to it, which are the same for all samplers.
+#[derive(Debug)]
+pub struct TrainingSet {
+    train: Tensor,
+    /// Ascending.
+    held: Vec<f64>,
+}
+
+impl TrainingSet {
+    /// Measures the held-out images, by tiles.
+    ///
+    /// # Shapes
+    /// train: f32 `[m, d]`; held_out: f32 `[k, d]`, at least 100 of them, from the distribution of the training set but
+    /// not in it.
+    ///
+    /// # Errors
+    /// Too few rows, other kinds or shapes, different d, values that are not finite.
+    pub fn new(train: &Tensor, held_out: &Tensor) -> Result<Self> {
+        super::features::check("features of held-out images", held_out, 100)?;
+        check_pair(held_out, train, 1)?;
+        let mut held: Vec<f64> = nearest(held_out, train)?;
+        held.sort_unstable_by(f64::total_cmp);
+        Ok(Self { train: train.shallow_clone(), held })
+    }
+
+    /// Compares nearest training neighbours of samples with those of the held-out images, by tiles.
+    ///
+    /// # Shapes
+    /// samples: f32 `[n, d]`.
+    ///
+    /// # Errors
+    /// No rows, another kind or shape, values that are not finite.
+    pub fn memorisation(&self, samples: &Tensor) -> Result<Memorisation> {
+        check_pair(samples, &self.train, 1)?;
+        let held = &self.held;
+        let distances = nearest(samples, &self.train)?;
+        let mut sorted = distances.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let count = held.len() as f64;
+        // Held-out images farther away than a sample, and half of those at the same distance.
+        let farther = |d: &f64| {
+            let (below, equal) = (held.partition_point(|h| h < d), held.partition_point(|h| h <= d));
+            (count - equal as f64) + 0.5 * (equal - below) as f64
+        };
+        let threshold = held[held.len() / 100];
+        let n = distances.len() as f64;
+        Ok(Memorisation {
+            nearer: distances.iter().map(farther).sum::<f64>() / (n * count),
+            copies: sorted.partition_point(|d| *d < threshold) as f64 / n,
+            median_ratio: median(&sorted) / median(held),
+            distances,
+        })
+    }
+}
+
+/// [`TrainingSet::memorisation`] of a set that is used once.
 ///
 /// # Errors
-/// Too few rows, other kinds or shapes, different d, values that are not finite.
+/// Those of [`TrainingSet`].
 pub fn memorisation(samples: &Tensor, train: &Tensor, held_out: &Tensor) -> Result<Memorisation> {
-    check_pair(samples, train, 1)?;
-    super::features::check("features of held-out images", held_out, 100)?;
-    check_pair(held_out, train, 1)?;
-    let distances = nearest(samples, train)?;
-    let mut held: Vec<f64> = nearest(held_out, train)?;
-    held.sort_unstable_by(f64::total_cmp);
-    let mut sorted = distances.clone();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let count = held.len() as f64;
-    // Held-out images farther away than a sample, and half of those at the same distance.
-    let farther = |d: &f64| {
-        let (below, equal) = (held.partition_point(|h| h < d), held.partition_point(|h| h <= d));
-        (count - equal as f64) + 0.5 * (equal - below) as f64
-    };
-    let threshold = held[held.len() / 100];
-    let n = distances.len() as f64;
-    Ok(Memorisation {
-        nearer: distances.iter().map(farther).sum::<f64>() / (n * count),
-        copies: sorted.partition_point(|d| *d < threshold) as f64 / n,
-        median_ratio: median(&sorted) / median(&held),
-        distances,
-    })
+    TrainingSet::new(train, held_out)?.memorisation(samples)
 }
 
 /// Of ascending values, at least one.

@@ -34,5 +34,5 @@ pub use fd_infinity::{FdInfinity, POINTS, fd_infinity};
 pub use inception_score::{InceptionScore, inception_score};
 pub use kid::{Blocks, Kid, kid, kid_full};
 pub use manifold::{Manifold, Neighbours, manifold};
-pub use memorisation::{Memorisation, memorisation};
+pub use memorisation::{Memorisation, TrainingSet, memorisation};
 pub use paired::{PairedFeatures, PairedRmse, PairedSimilarity};

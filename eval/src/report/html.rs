@@ -1,7 +1,9 @@
 //! One self-contained `report.html`: no script, no font, no link to anywhere.
 
-use super::table::{Layout, Show};
-use super::{Metric, Report, fd_vs_nfe, thousands};
+use super::document::lead;
+use super::layout::Layout;
+use super::table::Show;
+use super::{Metric, Report, guidance_figures, metric_figures};
 use crate::Result;
 use base64::Engine as _;
 use std::collections::BTreeSet;
@@ -19,11 +21,12 @@ pub enum Figure<'a> {
 /// Style sheet; both colour schemes share the layout.
 const CSS: &str = include_str!("report.css");
 
-/// The page: chart, tables of every known metric, pictures with captions, settings and hashes.
+/// The page: every metric of the cells with its definition and table, those of `shown` first and with their figures; what
+/// guidance did; pictures with captions, settings and hashes.
 ///
 /// # Errors
-/// As [`fd_vs_nfe`]; a report without any Fréchet distance gets a page without the chart.
-pub fn html(report: &Report, figures: &[(&str, Figure<'_>)]) -> Result<String> {
+/// As [`metric_figures`] and [`guidance_figures`].
+pub fn html(report: &Report, shown: &[Metric<'_>], figures: &[(&str, Figure<'_>)]) -> Result<String> {
     let mut page = String::new();
     let title = escape(&format!("{} along {}", report.model, report.path));
     let _ = write!(
@@ -33,16 +36,21 @@ pub fn html(report: &Report, figures: &[(&str, Figure<'_>)]) -> Result<String> {
          <title>{title} – fewstep bench</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
     );
     summary(&mut page, report);
-    if has(report, Metric::FD) && report.cells.iter().any(|c| c.metrics.get("fd").is_some_and(|fd| *fd > 0.0))
-    {
-        figure(
-            &mut page,
-            "Quality against cost. Dashed: the teacher, and what as many real images would get.",
-            Figure::Svg(&fd_vs_nfe(report)?),
-        );
-    }
-    for metric in shown(report) {
+    for metric in in_order(report, shown) {
+        heading(&mut page, metric);
+        if shown.contains(&metric) {
+            for drawn in metric_figures(report, metric)? {
+                figure(&mut page, &drawn.caption, Figure::Svg(&drawn.svg));
+            }
+        }
         metric_table(&mut page, report, metric);
+    }
+    let diagnostics = guidance_figures(report)?;
+    if !diagnostics.is_empty() {
+        page.push_str("<h2>What guidance met</h2>\n");
+    }
+    for drawn in diagnostics {
+        figure(&mut page, &drawn.caption, Figure::Svg(&drawn.svg));
     }
     for (caption, picture) in figures {
         figure(&mut page, caption, *picture);
@@ -57,47 +65,31 @@ fn has(report: &Report, metric: Metric<'_>) -> bool {
     report.cells.iter().any(|cell| cell.metrics.contains_key(metric.key))
 }
 
-/// Metrics in the order of tables: the usual ones first, then all others by name.
-fn shown(report: &Report) -> Vec<Metric<'_>> {
-    let first = [Metric::FD, Metric::RMSE, Metric::ACCURACY, Metric::FD_MEAN, Metric::FD_COV];
+/// Metrics in the order of tables: those asked for, then all others by name.
+fn in_order<'a>(report: &'a Report, shown: &[Metric<'a>]) -> Vec<Metric<'a>> {
     let names: BTreeSet<&str> =
         report.cells.iter().flat_map(|c| c.metrics.keys().map(String::as_str)).collect();
-    let others = names.into_iter().map(Metric::named).filter(|metric| !first.contains(metric));
-    first.into_iter().filter(|metric| has(report, *metric)).chain(others).collect()
+    let others = names.into_iter().map(Metric::named).filter(|metric| !shown.contains(metric));
+    shown.iter().copied().filter(|metric| has(report, *metric)).chain(others).collect()
 }
 
 fn summary(page: &mut String, report: &Report) {
-    let network = report.reference.extractor.split(':').next().unwrap_or_default();
-    let _ = writeln!(
-        page,
-        "<p class=\"lead\">{}{} samples a cell from seed {}, measured against {} images of {} in the features of {}. \
-         Real images would score about {} at this count; {}.</p>",
-        if report.blocks > 1 { format!("{} blocks of ", report.blocks) } else { String::new() },
-        thousands(report.samples),
-        report.seed,
-        thousands(report.reference.n),
-        escape(&report.reference.data),
-        escape(network),
-        Metric::FD.format(report.reference.floor),
-        if report.blocks > 1 {
-            "± is the standard deviation over the blocks, and what stands within two standard errors of the best is marked \
-             too"
-        } else {
-            "differences of a few per cent are ties"
-        },
-    );
+    let _ = writeln!(page, "<p class=\"lead\">{}</p>", escape(&lead(report)));
+}
+
+fn heading(page: &mut String, metric: Metric<'_>) {
+    let (title, direction) = (escape(metric.title()), metric.direction());
+    let _ = writeln!(page, "<h2>{title} <small>{direction}</small></h2>");
+    if !metric.definition().is_empty() {
+        let _ = writeln!(page, "<p class=\"note\">{}.</p>", escape(metric.definition()));
+    }
 }
 
 fn metric_table(page: &mut String, report: &Report, metric: Metric<'_>) {
     let layout = Layout::new(report, metric, Show::Mean);
-    let direction = metric.direction();
-    let _ = write!(
-        page,
-        "<h2>{} <small>{direction}</small></h2>\n<div class=\"wide\"><table>\n<tr><th>NFE</th>",
-        escape(metric.title())
-    );
-    for nfe in &layout.nfes {
-        let _ = write!(page, "<th>{nfe}</th>");
+    let _ = write!(page, "<div class=\"wide\"><table>\n<tr><th>{}</th>", layout.head);
+    for column in &layout.columns {
+        let _ = write!(page, "<th>{column}</th>");
     }
     page.push_str("</tr>\n");
     for (label, values) in &layout.rows {
@@ -113,7 +105,14 @@ fn metric_table(page: &mut String, report: &Report, metric: Metric<'_>) {
         }
         page.push_str("</tr>\n");
     }
+    if let Some(real) = layout.real {
+        let value = format!("<td>{}</td>", metric.format(real)).repeat(layout.columns.len());
+        let _ = writeln!(page, "<tr class=\"real\"><th>real images</th>{value}</tr>");
+    }
     page.push_str("</table></div>\n");
+    if let Some(text) = layout.own_best() {
+        let _ = writeln!(page, "<p class=\"note\">Each at its own best scale: {}.</p>", escape(&text));
+    }
     if let Some((teacher, value)) =
         report.teacher.as_ref().and_then(|t| Some((t, t.metrics.get(metric.key)?)))
     {
@@ -142,7 +141,7 @@ fn figure(page: &mut String, caption: &str, picture: Figure<'_>) {
 fn cells(page: &mut String, report: &Report) {
     page.push_str(
         "<details>\n<summary>All cells, with times and plan hashes</summary>\n<div class=\"wide\"><table class=\"log\">\n\
-         <tr><th>solver</th><th>grid</th><th>steps</th><th>NFE</th><th>forwards</th><th>samples</th><th>seconds</th>\
+         <tr><th>method</th><th>grid</th><th>steps</th><th>NFE</th><th>forwards</th><th>samples</th><th>seconds</th>\
          <th>ms an image</th><th>plan</th></tr>\n",
     );
     for cell in &report.cells {
@@ -150,7 +149,7 @@ fn cells(page: &mut String, report: &Report) {
             page,
             "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.2}</td>\
              <td><code>{}</code></td></tr>",
-            escape(&cell.solver),
+            escape(&cell.method()),
             escape(&cell.grid),
             cell.steps,
             cell.nfe,
@@ -181,7 +180,15 @@ fn settings(page: &mut String, report: &Report) {
         entry("teacher plan", &teacher.plan_hash);
     }
     entry("feature network", &report.reference.extractor);
-    entry("reference", &format!("{}, {} images", report.reference.data, report.reference.n));
+    let reference = &report.reference;
+    entry("reference", &format!("{}, {} images", reference.data, reference.n));
+    if let Some(rows) = reference.rows {
+        entry("reference of KID, precision, recall, density, coverage", &format!("the first {rows} of them"));
+    }
+    if let Some(real) = &reference.real {
+        let text = format!("{}: {} images, for metrics of sets the first {}", real.data, real.n, real.set);
+        entry("real images", &text);
+    }
     for (name, value) in &report.config {
         entry(name, value);
     }

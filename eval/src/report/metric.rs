@@ -1,6 +1,7 @@
 //! The metrics that reports know by name: unit, direction and digits.
 
 use super::Scale;
+use super::known::{Good, KNOWN, Known};
 
 /// A metric of a report's cells. Unknown names are allowed in a report; they count as "lower is better".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,45 +9,6 @@ pub struct Metric<'a> {
     /// Key in the metrics map, e.g. `fd`.
     pub key: &'a str,
 }
-
-/// Where the good values of a metric lie.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Good {
-    Low,
-    High,
-    /// Near the value of real images.
-    Real,
-}
-
-/// What is known about a metric: key, title, digits, where good values lie, and scale of its plots.
-type Known = (&'static str, &'static str, usize, Good, Scale);
-
-const KNOWN: [Known; 24] = [
-    ("fd", "Fréchet distance (FD)", 3, Good::Low, Scale::Log),
-    ("fd_mean_term", "FD, mean term", 3, Good::Low, Scale::Log),
-    ("fd_cov_term", "FD, covariance term", 3, Good::Low, Scale::Log),
-    ("fd_infinity", "FD at infinitely many samples", 3, Good::Low, Scale::Linear),
-    ("fd_pixel_pca", "FD of pixel components", 3, Good::Low, Scale::Log),
-    ("fd_patch_pca", "FD of patch components", 3, Good::Low, Scale::Log),
-    ("sfd", "FD of spatial features", 3, Good::Low, Scale::Log),
-    ("kid", "Kernel distance", 5, Good::Low, Scale::Linear),
-    ("is", "Inception Score", 2, Good::High, Scale::Linear),
-    ("precision", "Precision", 3, Good::High, Scale::Linear),
-    ("recall", "Recall", 3, Good::High, Scale::Linear),
-    ("density", "Density", 3, Good::High, Scale::Linear),
-    ("coverage", "Coverage", 3, Good::High, Scale::Linear),
-    ("rmse", "RMSE to the teacher", 4, Good::Low, Scale::Log),
-    ("psnr", "PSNR to the teacher, dB", 2, Good::High, Scale::Linear),
-    ("ssim", "SSIM to the teacher", 3, Good::High, Scale::Linear),
-    ("feature_distance", "Feature distance to the teacher", 3, Good::Low, Scale::Log),
-    ("accuracy", "Conditional accuracy", 3, Good::High, Scale::Linear),
-    ("saturation", "Saturation", 3, Good::Real, Scale::Linear),
-    ("contrast", "Contrast", 3, Good::Real, Scale::Linear),
-    ("clip_rate", "Clip rate", 4, Good::Real, Scale::Linear),
-    ("white_rate", "Share of white", 4, Good::Real, Scale::Linear),
-    ("overshoot", "Share beyond the scale before clipping", 4, Good::Real, Scale::Linear),
-    ("nearer", "Nearer to the training set than held-out images", 3, Good::Real, Scale::Linear),
-];
 
 impl<'a> Metric<'a> {
     /// Fréchet distance on the named feature network.
@@ -82,11 +44,11 @@ impl<'a> Metric<'a> {
     }
 
     fn known(self) -> Option<&'static Known> {
-        KNOWN.iter().find(|known| known.0 == self.key)
+        KNOWN.iter().find(|known| known.key == self.key)
     }
 
     fn good(self) -> Good {
-        self.known().map_or(Good::Low, |known| known.3)
+        self.known().map_or(Good::Low, |known| known.good)
     }
 
     /// Whether a larger value is better.
@@ -94,18 +56,19 @@ impl<'a> Metric<'a> {
         self.good() == Good::High
     }
 
-    /// Whether `a` is better than `b`; never, for a metric that is good near the value of real images.
-    pub fn better(self, a: f64, b: f64) -> bool {
+    /// Whether `a` is better than `b`. Of a metric that is good near the value of real images, that is what is nearer to
+    /// `real`; never, where that is unknown.
+    pub fn better(self, a: f64, b: f64, real: Option<f64>) -> bool {
         match self.good() {
             Good::Low => a < b,
             Good::High => a > b,
-            Good::Real => false,
+            Good::Real => real.is_some_and(|real| (a - real).abs() < (b - real).abs()),
         }
     }
 
-    /// Whether values can be ranked at all.
-    pub fn ranks(self) -> bool {
-        self.good() != Good::Real
+    /// Whether values can be ranked at all, if real images have `real`.
+    pub fn ranks(self, real: Option<f64>) -> bool {
+        self.good() != Good::Real || real.is_some()
     }
 
     /// Which way is better, in words.
@@ -119,17 +82,22 @@ impl<'a> Metric<'a> {
 
     /// Long name for headings.
     pub fn title(self) -> &'a str {
-        self.known().map_or(self.key, |known| known.1)
+        self.known().map_or(self.key, |known| known.title)
+    }
+
+    /// What it is, in a sentence without a full stop; empty for a metric that is not known.
+    pub fn definition(self) -> &'static str {
+        self.known().map_or("", |known| known.definition)
     }
 
     /// Scale that suits its plots: logarithmic for distances that fall by orders of magnitude.
     pub fn scale(self) -> Scale {
-        self.known().map_or(Scale::Linear, |known| known.4)
+        self.known().map_or(Scale::Linear, |known| known.scale)
     }
 
     /// A value with the metric's usual digits.
     pub fn format(self, value: f64) -> String {
-        let digits = self.known().map_or(3, |known| known.2);
+        let digits = self.known().map_or(3, |known| known.digits);
         format!("{value:.digits$}")
     }
 }

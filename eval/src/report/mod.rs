@@ -1,22 +1,31 @@
 //! Bench reports: the record, and ways to look at it. Everything is returned as text, byte-stable.
 
 mod axis;
+mod blocks;
 mod canvas;
+mod cell;
 mod csv;
+mod document;
+mod figures;
 mod html;
+mod known;
+mod layout;
 mod metric;
 mod plot;
+mod reference;
 mod schema;
-mod svg;
 mod table;
 
 pub use axis::Scale;
+pub use cell::{Cell, GuidanceInfo, GuidanceLevel};
 pub use csv::csv;
+pub use document::{latex, markdown};
+pub use figures::{Drawn, fd_vs_nfe, guidance_figures, metric_figures, metric_vs_nfe, metric_vs_scale};
 pub use html::{Figure, html};
 pub use metric::Metric;
-pub use plot::{Level, Plot, Point, Series};
-pub use schema::{Cell, GuidanceInfo, GuidanceLevel, ReferenceInfo, Report, SCHEMA, TeacherInfo};
-pub use svg::{fd_vs_nfe, metric_vs_nfe, metric_vs_scale};
+pub use plot::{Level, Plot, Point, Series, Ticks};
+pub use reference::{RealInfo, ReferenceInfo, TeacherInfo};
+pub use schema::{Report, SCHEMA};
 pub use table::{Show, Style, table, table_of};
 
 /// A count with commas: `60,000`.

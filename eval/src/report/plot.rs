@@ -25,14 +25,23 @@ pub struct Plot {
     pub title: String,
     /// Line below it.
     pub subtitle: String,
-    /// Title and scale of the horizontal axis; its ticks stand where the data are.
-    pub x: (String, Scale),
+    /// Title and scale of the horizontal axis, and where its ticks stand.
+    pub x: (String, Scale, Ticks),
     /// Title and scale of the vertical axis.
     pub y: (String, Scale),
     /// One line each, in the order of colours.
     pub series: Vec<Series>,
     /// Dashed horizontal lines, e.g. the value of real images.
     pub levels: Vec<Level>,
+}
+
+/// Where the ticks of an axis stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticks {
+    /// Where the data are: for settings that were chosen.
+    AtData,
+    /// At round numbers: for quantities.
+    Round,
 }
 
 /// One line.
@@ -93,7 +102,10 @@ impl Plot {
         });
         let ys: Vec<f64> = ends.chain(shown.levels.iter().map(|level| level.value)).collect();
         let (left, top, right, bottom) = FRAME;
-        let x = Axis::at_values(self.x.1, &xs, (left, right));
+        let x = match self.x.2 {
+            Ticks::AtData => Axis::at_values(self.x.1, &xs, (left, right)),
+            Ticks::Round => Axis::round(self.x.1, &xs, (left, right)),
+        };
         let y = Axis::round(self.y.1, &ys, (bottom, top));
         let mut svg = String::new();
         shown.draw(&mut svg, &x, &y).map_err(|e| Error::Figure { figure: name, problem: e.to_string() })?;

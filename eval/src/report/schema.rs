@@ -1,5 +1,6 @@
 //! The record of a bench run: `report.json`, schema 1.
 
+use super::{Cell, ReferenceInfo, TeacherInfo};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,182 +50,6 @@ fn is_one(blocks: &u32) -> bool {
     *blocks == 1
 }
 
-/// The fixed side of the Fréchet distance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReferenceInfo {
-    /// Images behind the statistics, e.g. `fashion-mnist/train`.
-    pub data: String,
-    /// Count of reference images.
-    pub n: u64,
-    /// Id of the feature network: name and SHA-256 of its weights.
-    pub extractor: String,
-    /// Distance to expect from as many real images as a cell has samples.
-    pub floor: f64,
-}
-
-/// The run that serves as ground truth for paired errors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TeacherInfo {
-    /// Name of the solver.
-    pub solver: String,
-    /// Name of the time grid.
-    pub grid: String,
-    /// Count of steps.
-    pub steps: u32,
-    /// Denoiser evaluations an image.
-    pub nfe: u32,
-    /// Hash of the compiled plan.
-    pub plan_hash: String,
-    /// The teacher's own metrics by name. Means over its blocks.
-    pub metrics: BTreeMap<String, f64>,
-    /// The metrics of each block, where there are several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocks: Vec<BTreeMap<String, f64>>,
-}
-
-impl TeacherInfo {
-    /// Blocks measured so far.
-    pub fn measured(&self) -> usize {
-        measured(&self.metrics, &self.blocks)
-    }
-
-    /// Takes the metrics of the next block.
-    pub fn push_block(&mut self, block: BTreeMap<String, f64>) {
-        push_block(&mut self.metrics, &mut self.blocks, block);
-    }
-}
-
-/// One measured combination.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cell {
-    /// Name of the solver.
-    pub solver: String,
-    /// Name of the time grid.
-    pub grid: String,
-    /// Count of steps.
-    pub steps: u32,
-    /// Denoiser evaluations an image.
-    pub nfe: u32,
-    /// Network passes an image; guidance makes them more than `nfe`.
-    pub forwards: u32,
-    /// Images measured in each block.
-    pub samples: u64,
-    /// Metrics by name: `fd`, `fd_mean_term`, `fd_cov_term`, `rmse`, `accuracy`, ... Units: see
-    /// [`super::Metric`]. Means over the blocks.
-    pub metrics: BTreeMap<String, f64>,
-    /// The metrics of each block, where there are several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocks: Vec<BTreeMap<String, f64>>,
-    /// Wall-clock time of sampling, in seconds, over all blocks.
-    pub seconds: f64,
-    /// `seconds` by the images of all blocks.
-    pub seconds_per_image: f64,
-    /// Hash of the compiled plan, and of the guidance where there is some: two cells with the same hash did the same
-    /// computation.
-    pub plan_hash: String,
-    /// How the predictions with and without the label were joined; none without guidance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guidance: Option<GuidanceInfo>,
-}
-
-/// The guidance of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuidanceInfo {
-    /// Specification of the rule.
-    pub rule: String,
-    /// The scale `w`; 1 would be no guidance.
-    pub scale: f64,
-    /// Mean over images of the network passes; [`Cell::forwards`] is this, rounded up.
-    pub forwards: f64,
-    /// What the rule met at each noise level, from noise to data; of the first block.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub levels: Vec<GuidanceLevel>,
-}
-
-/// What guidance did at a noise level: means over the images that were guided there.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuidanceLevel {
-    /// Noise level `sigma / alpha`; the greatest float stands for infinity.
-    pub rho: f64,
-    /// Share of the images that were guided.
-    pub guided: f64,
-    /// Root mean square over the elements of `d`, the difference of the two predictions as clean images.
-    pub d_rms: f64,
-    /// Cosine between the two.
-    pub cosine: f64,
-    /// Share of images whose `d` was capped, under a rule that caps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capped: Option<f64>,
-}
-
-impl Cell {
-    /// The solver, with the guidance where there is some.
-    pub fn method(&self) -> String {
-        match &self.guidance {
-            None => self.solver.clone(),
-            Some(g) => format!("{} · {} w={}", self.solver, g.rule, g.scale),
-        }
-    }
-
-    /// Blocks measured so far.
-    pub fn measured(&self) -> usize {
-        measured(&self.metrics, &self.blocks)
-    }
-
-    /// Takes the metrics of the next block and the time that it took, in seconds.
-    pub fn push_block(&mut self, block: BTreeMap<String, f64>, seconds: f64) {
-        push_block(&mut self.metrics, &mut self.blocks, block);
-        self.seconds += seconds;
-        self.seconds_per_image = self.seconds / (self.samples * self.measured() as u64) as f64;
-    }
-
-    /// Standard deviation of a metric over the blocks (divided by their number less one); `None` below two.
-    pub fn sd(&self, metric: &str) -> Option<f64> {
-        let values: Vec<f64> = self.blocks.iter().filter_map(|block| block.get(metric).copied()).collect();
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        (values.len() > 1)
-            .then(|| (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
-    }
-}
-
-/// A single block is not listed: it is what stands in `metrics`.
-fn measured(metrics: &BTreeMap<String, f64>, blocks: &[BTreeMap<String, f64>]) -> usize {
-    if metrics.is_empty() { 0 } else { blocks.len().max(1) }
-}
-
-fn push_block(
-    metrics: &mut BTreeMap<String, f64>,
-    blocks: &mut Vec<BTreeMap<String, f64>>,
-    block: BTreeMap<String, f64>,
-) {
-    match measured(metrics, blocks) {
-        0 => *metrics = block,
-        before => {
-            if before == 1 {
-                blocks.push(metrics.clone());
-            }
-            blocks.push(block);
-            *metrics = means(blocks);
-        }
-    }
-}
-
-/// Means over blocks of every metric that all of them have.
-fn means(blocks: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
-    let Some(first) = blocks.first() else { return BTreeMap::new() };
-    let mean = |name: &String| {
-        let values: Option<Vec<f64>> = blocks.iter().map(|block| block.get(name).copied()).collect();
-        Some((name.clone(), values?.iter().sum::<f64>() / blocks.len() as f64))
-    };
-    first.keys().filter_map(mean).collect()
-}
-
 impl Report {
     /// Reads `report.json`.
     ///
@@ -254,6 +79,12 @@ impl Report {
     pub fn to_json(&self) -> Result<String> {
         self.check()?;
         Ok(serde_json::to_string_pretty(self).map_err(refuse)? + "\n")
+    }
+
+    /// Whether the cells differ in their guidance scale, which is 1 without guidance.
+    pub fn sweeps(&self) -> bool {
+        let scale = |cell: &Cell| cell.guidance.as_ref().map_or(1.0, |g| g.scale).to_bits();
+        self.cells.iter().any(|cell| scale(cell) != scale(&self.cells[0]))
     }
 
     /// The finished cell with this plan and count of samples, if there is one.
@@ -298,6 +129,10 @@ impl Report {
 
     fn check(&self) -> Result<()> {
         let mut numbers = vec![("the reference".to_owned(), "floor", self.reference.floor)];
+        if let Some(real) = &self.reference.real {
+            numbers
+                .extend(real.metrics.iter().map(|(name, v)| ("real images".to_owned(), name.as_str(), *v)));
+        }
         if let Some(teacher) = &self.teacher {
             numbers.extend(
                 teacher.metrics.iter().map(|(name, v)| ("the teacher".to_owned(), name.as_str(), *v)),

@@ -2,10 +2,13 @@
 
 use fewstep_eval::Error;
 use fewstep_eval::report::{
-    Cell, Figure, Level, Metric, Plot, Point, ReferenceInfo, Report, Scale, Series, Show, Style, TeacherInfo,
-    csv, fd_vs_nfe, html, metric_vs_nfe, table, table_of,
+    Cell, Figure, GuidanceInfo, GuidanceLevel, Level, Metric, Plot, Point, RealInfo, ReferenceInfo, Report,
+    Scale, Series, Show, Style, TeacherInfo, Ticks, csv, fd_vs_nfe, guidance_figures, html, latex, markdown,
+    metric_figures, metric_vs_nfe, metric_vs_scale, table, table_of,
 };
 use std::collections::BTreeMap;
+
+const SHOWN: [Metric<'static>; 3] = [Metric::FD, Metric::RMSE, Metric::ACCURACY];
 
 fn cell(solver: &str, nfe: u32, fd: f64) -> Cell {
     let metrics = [("fd", fd), ("rmse", fd / 100.0), ("accuracy", 0.9 - fd / 1000.0)];
@@ -40,6 +43,8 @@ fn report(cells: Vec<Cell>) -> Report {
             n: 60_000,
             extractor: "fmnist-cnn:b0564c3eedabfbf8".to_owned(),
             floor: 0.0931,
+            rows: None,
+            real: None,
         },
         teacher: Some(TeacherInfo {
             solver: "heun".to_owned(),
@@ -148,18 +153,20 @@ fn resume_finds_finished_cells_of_the_same_run_only() {
 #[test]
 fn tables() {
     let plain = "\
-NFE             5      10      20
----------  -------  ------  ------
-ddim       31.250   9.500   3.000
-deis-tab3       –   1.062*      –
-heun            –   1.063       –
+NFE               5      10      20
+-----------  -------  ------  ------
+ddim         31.250   9.500   3.000
+deis-tab3         –   1.062*      –
+heun              –   1.063       –
+real images   0.093   0.093   0.093
 ";
     let markdown = "\
-| NFE       |      5 |        10 |    20 |
-|-----------|-------:|----------:|------:|
-| ddim      | 31.250 |     9.500 | 3.000 |
-| deis-tab3 |      – | **1.062** |     – |
-| heun      |      – |     1.063 |     – |
+| NFE         |      5 |        10 |    20 |
+|-------------|-------:|----------:|------:|
+| ddim        | 31.250 |     9.500 | 3.000 |
+| deis-tab3   |      – | **1.062** |     – |
+| heun        |      – |     1.063 |     – |
+| real images |  0.093 |     0.093 | 0.093 |
 ";
     let got = table(&small(), Metric::FD, Style::Plain);
     assert_eq!(got, plain, "\n{got}");
@@ -186,7 +193,7 @@ fn blocks_give_deviations_and_ties() {
         (cell.metrics, cell.seconds) = (BTreeMap::new(), 0.0);
         for (measured, fd) in values.into_iter().enumerate() {
             assert_eq!(cell.measured(), measured);
-            cell.push_block(BTreeMap::from([("fd".to_owned(), fd)]), 5.0);
+            cell.take_block(measured, BTreeMap::from([("fd".to_owned(), fd)]), 5.0);
         }
         assert!((cell.seconds_per_image - 0.001).abs() < 1e-15);
     }
@@ -199,7 +206,7 @@ fn blocks_give_deviations_and_ties() {
     assert_eq!(Report::from_json(&text).unwrap(), report);
     let svg = fd_vs_nfe(&report).unwrap();
     assert!(svg.contains("3 x 5,000 samples a point"));
-    assert!(html(&report, &[]).unwrap().contains("3 blocks of 5,000 samples"));
+    assert!(html(&report, &SHOWN, &[]).unwrap().contains("3 blocks of 5,000 samples"));
     report.cells[2].blocks.pop();
     assert!(report.to_json().is_ok(), "a cell may still lack a block");
     report.blocks = 2;
@@ -230,15 +237,15 @@ fn the_chart_is_stable_and_self_contained() {
     fd_vs_nfe(&single).unwrap();
     single.cells[0].metrics.insert("fd".to_owned(), -1e-12);
     assert!(matches!(fd_vs_nfe(&single), Err(Error::Figure { .. })));
-    html(&single, &[]).unwrap();
+    html(&single, &SHOWN, &[]).unwrap();
 }
 
 #[test]
 fn the_page_is_self_contained_and_escaped() {
     let mut report = full();
     report.model = "<script>alert(1)</script>".to_owned();
-    let page = html(&report, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap();
-    assert_eq!(page, html(&report, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap());
+    let page = html(&report, &SHOWN, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap();
+    assert_eq!(page, html(&report, &SHOWN, &[("same seeds & solvers", Figure::Png(b"PNG"))]).unwrap());
     assert!(
         !page.contains("<script")
             && page.contains("&lt;script&gt;")
@@ -246,7 +253,7 @@ fn the_page_is_self_contained_and_escaped() {
     );
     assert!(page.contains("data:image/png;base64,UE5H") && page.contains("same seeds &amp; solvers"));
     assert!(!page.contains("src=\"http") && !page.contains("<link") && !page.contains("@import"));
-    assert_eq!(page.matches("<svg ").count(), 1);
+    assert_eq!(page.matches("<svg ").count(), SHOWN.len());
     assert!(page.contains("<td class=\"best\">"));
 }
 
@@ -265,7 +272,7 @@ fn figures_for_the_eye() {
         ("crowded.svg", fd_vs_nfe(&crowded).unwrap()),
         ("bands.svg", fd_vs_nfe(&blocked(full())).unwrap()),
         ("accuracy.svg", metric_vs_nfe(&blocked(full()), Metric::ACCURACY).unwrap()),
-        ("report.html", html(&full(), &[]).unwrap()),
+        ("report.html", html(&full(), &SHOWN, &[]).unwrap()),
     ];
     for (name, text) in files {
         #[expect(clippy::disallowed_methods, reason = "this test is for its files")]
@@ -278,8 +285,9 @@ fn blocked(mut report: Report) -> Report {
     report.blocks = 3;
     for cell in &mut report.cells {
         let (middle, seconds) = (std::mem::take(&mut cell.metrics), std::mem::take(&mut cell.seconds));
-        for factor in [0.9, 1.0, 1.1] {
-            cell.push_block(middle.iter().map(|(name, v)| (name.clone(), v * factor)).collect(), seconds);
+        for (block, factor) in [0.9, 1.0, 1.1].into_iter().enumerate() {
+            let metrics = middle.iter().map(|(name, v)| (name.clone(), v * factor));
+            cell.take_block(block, metrics.collect(), seconds);
         }
     }
     report
@@ -290,11 +298,13 @@ fn latex_tables_and_the_best_block() {
     let expected = "\
 \\begin{tabular}{lrrr}
 \\toprule
-NFE       &      5 &             10 &    20 \\\\
+NFE         &      5 &             10 &    20 \\\\
 \\midrule
-dd\\_im    & 31.250 &          9.500 & 3.000 \\\\
-deis-tab3 &     -- & \\textbf{1.062} &    -- \\\\
-heun      &     -- &          1.063 &    -- \\\\
+dd\\_im      & 31.250 &          9.500 & 3.000 \\\\
+deis-tab3   &     -- & \\textbf{1.062} &    -- \\\\
+heun        &     -- &          1.063 &    -- \\\\
+\\midrule
+real images &  0.093 &          0.093 & 0.093 \\\\
 \\bottomrule
 \\end{tabular}
 ";
@@ -322,7 +332,7 @@ fn a_metric_that_is_good_near_real_images_has_no_best() {
     let got = table(&report, Metric::SATURATION, Style::Plain);
     assert!(got.contains("0.300") && !got.contains('*'), "\n{got}");
     assert_eq!(Metric::SATURATION.direction(), "best near real images");
-    assert!(html(&report, &[]).unwrap().contains("<h2>Saturation"));
+    assert!(html(&report, &SHOWN, &[]).unwrap().contains("<h2>Saturation"));
 }
 
 #[test]
@@ -338,7 +348,7 @@ fn csv_has_a_line_for_every_number() {
     );
     assert!(line.contains(",28.125,0.0025,ddim-5-"), "{line}");
     let accuracy = text.lines().find(|line| line.contains(",accuracy,")).unwrap();
-    let best: f64 = accuracy.split(',').rev().nth(2).unwrap().parse().unwrap();
+    let best: f64 = accuracy.split(',').rev().nth(4).unwrap().parse().unwrap();
     assert!((best - 1.1 * (0.9 - 0.03125)).abs() < 1e-15, "{accuracy}");
     assert!(csv(&small()).contains(",1,fd,31.25,,31.25,"));
 }
@@ -353,7 +363,7 @@ fn any_metric_over_any_setting_is_a_plot() {
     let mut plot = Plot {
         title: "saturation against scale".to_owned(),
         subtitle: "made up".to_owned(),
-        x: ("cfg_scale".to_owned(), Scale::Log),
+        x: ("cfg_scale".to_owned(), Scale::Log, Ticks::AtData),
         y: ("saturation".to_owned(), Scale::Linear),
         series: vec![line("cfg", 0.03, 0.01), line("apg", -0.02, 0.0)],
         levels: vec![Level { label: "real images".to_owned(), value: 0.21 }],
@@ -380,4 +390,120 @@ fn any_metric_over_any_setting_is_a_plot() {
         assert!(svg.contains(metric.title()) && svg.contains(metric.direction()));
     }
     assert!(matches!(metric_vs_nfe(&report, Metric::KID), Err(Error::Figure { .. })));
+}
+
+/// Two rules at w = 2 and 8 beside no guidance, NFE 10, two blocks each; levels from infinite noise down.
+fn sweep() -> Report {
+    let level = |rho: f64, w: f64| GuidanceLevel {
+        rho,
+        guided: 1.0,
+        d_rms: 0.1 * w,
+        cosine: 1.0 - 0.01 * w,
+        capped: (w > 2.0).then_some(0.25),
+    };
+    let mut cells = vec![cell("ddim", 10, 6.0)];
+    for (rule, fd) in [("cfg", 10.0), ("apg", 4.0)] {
+        for w in [2.0, 8.0] {
+            let mut cell = cell("ddim", 10, fd + w);
+            cell.plan_hash = format!("{rule}-{w}");
+            let levels = [f64::MAX, 80.0, 1.0, 0.01].map(|rho| level(rho, w)).to_vec();
+            cell.guidance = Some(GuidanceInfo { rule: rule.to_owned(), scale: w, forwards: 20.0, levels });
+            cells.push(cell);
+        }
+    }
+    for (i, cell) in cells.iter_mut().enumerate() {
+        cell.metrics.insert("contrast".to_owned(), 0.2 + 0.02 * i as f64);
+    }
+    let mut report = report(cells);
+    report.reference.real = Some(RealInfo {
+        data: "fashion-mnist/test".to_owned(),
+        n: 10_000,
+        set: 5_000,
+        metrics: BTreeMap::from([("contrast".to_owned(), 0.25)]),
+    });
+    blocked(report)
+}
+
+#[test]
+fn a_sweep_is_drawn_over_the_scale_with_the_line_of_real_images() {
+    // The legend; the title of the axis speaks of real images too.
+    const REAL: &str = ">\nreal images\n<";
+    let report = sweep();
+    let contrast = Metric::named("contrast");
+    let figures = metric_figures(&report, contrast).unwrap();
+    let files: Vec<&str> = figures.iter().map(|f| f.file.as_str()).collect();
+    assert_eq!(files, ["contrast_vs_scale.svg"], "at one NFE there is nothing to see against NFE");
+    let svg = &figures[0].svg;
+    for text in ["ddim · cfg", "ddim · apg", REAL, "guidance scale w", ">\n1\n<", ">\n8\n<"] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert_eq!(svg.matches("opacity=\"0.15\"").count(), 2, "a band for each rule");
+    // Without real images there is no line.
+    let mut alone = report.clone();
+    alone.reference.real = None;
+    let svg = metric_vs_scale(&alone, contrast).unwrap().unwrap();
+    assert!(!svg.contains(REAL));
+    // Several NFEs: both figures. One scale: no figure over it.
+    let mut more = report.clone();
+    more.cells.push(cell("ddim", 20, 5.0));
+    let files: Vec<String> = metric_figures(&more, Metric::FD).unwrap().into_iter().map(|f| f.file).collect();
+    assert_eq!(files, ["fd_vs_nfe.svg", "fd_vs_scale.svg"]);
+    assert!(metric_vs_scale(&full(), Metric::FD).unwrap().is_none());
+    assert!(metric_figures(&report, Metric::KID).unwrap().is_empty());
+
+    let diagnostics = guidance_figures(&report).unwrap();
+    let files: Vec<&str> = diagnostics.iter().map(|f| f.file.as_str()).collect();
+    assert_eq!(
+        files,
+        ["guidance_d_vs_sigma.svg", "guidance_cosine_vs_sigma.svg", "guidance_capped_vs_sigma.svg"]
+    );
+    assert!(diagnostics[0].svg.contains("ddim · cfg w=8") && diagnostics[0].svg.contains("sigma / alpha"));
+    assert!(!diagnostics[2].svg.contains("w=2"), "nothing was capped there");
+    assert!(!diagnostics[0].svg.contains("e30"), "infinite noise has no place on an axis");
+
+    let page = html(&report, &[Metric::FD, contrast], &[]).unwrap();
+    assert_eq!(page.matches("<svg ").count(), 2 + 3);
+    assert!(page.contains(contrast.definition()) && page.contains("10,000 images of fashion-mnist/test"));
+    assert!(page.contains("<tr class=\"real\"><th>real images</th><td>0.250</td>"));
+}
+
+#[test]
+fn a_table_of_a_sweep_has_a_row_a_rule() {
+    let mut report = sweep();
+    for cell in &mut report.cells {
+        cell.blocks = vec![];
+    }
+    report.blocks = 1;
+    let got = table(&report, Metric::named("contrast"), Style::Plain);
+    let expected = "\
+w                1       2       8
+-----------  ------  ------  ------
+ddim · cfg   0.200   0.220   0.240*
+ddim · apg   0.200   0.260*  0.280
+real images  0.250   0.250   0.250
+";
+    assert_eq!(got, expected, "\n{got}");
+    let text = markdown(&report, &[Metric::FD, Metric::named("contrast"), Metric::KID]);
+    assert_eq!(text.matches("\n## ").count(), 2, "{text}");
+    assert!(text.contains("| real images | ") && text.contains("; best near real images.\n"), "{text}");
+    assert!(text.contains("own best scale: ddim · cfg 0.240 at w = 8; ddim · apg 0.260 at w = 2."), "{text}");
+    let text = latex(&report, &[Metric::FD]);
+    assert!(text.contains("\\caption{Fréchet distance (FD)") && text.contains("\\toprule"), "{text}");
+    assert!(csv(&report).lines().any(|line| line.ends_with(",apg,8")));
+}
+
+#[test]
+fn a_block_may_get_further_metrics() {
+    let mut cell = cell("ddim", 10, 2.0);
+    let kid = |v: f64| BTreeMap::from([("kid".to_owned(), v)]);
+    cell.take_block(0, kid(1.0), 20.0);
+    assert_eq!((cell.measured(), cell.metrics["kid"], cell.metrics["fd"]), (1, 1.0, 2.0));
+    assert!((cell.seconds - 20.0).abs() < 1e-12, "measured again: the later time counts");
+    cell.take_block(1, BTreeMap::from([("fd".to_owned(), 4.0)]), 10.0);
+    assert_eq!((cell.measured(), cell.metrics.get("kid"), cell.metrics["fd"]), (2, None, 3.0));
+    cell.take_block(1, kid(3.0), 20.0);
+    assert_eq!((cell.measured(), cell.metrics["kid"], cell.metrics["fd"]), (2, 2.0, 3.0));
+    assert!((cell.seconds - 35.0).abs() < 1e-12);
+    assert_eq!(cell.block(1).unwrap()["kid"].to_bits(), 3.0_f64.to_bits());
+    assert!(cell.block(2).is_none());
 }

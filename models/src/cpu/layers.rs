@@ -152,28 +152,24 @@ impl Norm {
         let blocks = self.places.blocks();
         let pixels = block(0).len() / LANES;
         let width = self.channels / self.groups;
-        let count = (pixels * width) as f64;
-        let mut total = vec![[0f64; 2]; self.groups];
+        // Of each group: channels so far, mean, and sum of squared distances from it divided by the pixels of a channel.
+        let mut total = vec![[0f64; 3]; self.groups];
         for i in 0..blocks {
-            for (lane, sum) in norm::sums(block(i)).into_iter().enumerate() {
+            let [means, squares] = norm::moments(block(i));
+            for lane in 0..LANES {
                 if let Some(c) = self.places.channel(i * LANES + lane) {
-                    total[c / width][0] += f64::from(sum) / count;
-                }
-            }
-        }
-        for i in 0..blocks {
-            let group = |lane: usize| self.places.channel(i * LANES + lane).map(|c| c / width);
-            let mean = std::array::from_fn(|lane| group(lane).map_or(0.0, |g| total[g][0] as f32));
-            for (lane, sum) in norm::squares(block(i), &mean).into_iter().enumerate() {
-                if let Some(g) = group(lane) {
-                    total[g][1] += f64::from(sum) / count;
+                    let [n, mean, square] = &mut total[c / width];
+                    let d = means[lane] - *mean;
+                    *square += squares[lane] / pixels as f64 + d * d * *n / (*n + 1.0);
+                    *n += 1.0;
+                    *mean += d / *n;
                 }
             }
         }
         for place in 0..blocks * LANES {
             (factor[place], shift[place]) = self.places.channel(place).map_or((0.0, 0.0), |c| {
-                let [mean, var] = total[c / width];
-                let f = f64::from(self.gamma[place]) / (var + self.eps).sqrt();
+                let [n, mean, square] = total[c / width];
+                let f = f64::from(self.gamma[place]) / (square / n + self.eps).sqrt();
                 (f as f32, (f64::from(self.beta[place]) - mean * f) as f32)
             });
         }

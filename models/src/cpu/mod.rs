@@ -58,7 +58,12 @@ impl CpuUNet {
         Self { net: Arc::clone(&self.net), scratch: RefCell::default() }
     }
 
-    /// Time spent in each of [`Section::ALL`] since the last call of this.
+    /// Whether to measure where the time goes; off at first.
+    pub fn profile(&self, on: bool) {
+        self.scratch.borrow_mut().clock.switch(on);
+    }
+
+    /// Time spent in each of [`Section::ALL`] since the last call of this, as far as [`Self::profile`] was on.
     pub fn spent(&self) -> Vec<(Section, Duration)> {
         Section::ALL.into_iter().zip(self.scratch.borrow_mut().clock.take()).collect()
     }

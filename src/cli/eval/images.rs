@@ -51,22 +51,22 @@ pub(super) struct Several {
 #[command(next_help_heading = "Settings of the metrics")]
 struct Tuning {
     /// Blocks of KID
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_blocks as u32, value_parser = clap::value_parser!(u32).range(1..))]
     kid_subsets: u32,
     /// Pictures a block, or all there are if fewer
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_size as u32, value_parser = clap::value_parser!(u32).range(2..))]
     kid_subset_size: u32,
     /// Parts of the Inception Score
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().splits as u32, value_parser = clap::value_parser!(u32).range(1..))]
     splits: u32,
     /// Seed of the draws of KID and Inception Score
-    #[arg(long, value_name = "N", default_value_t = 2020)]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().seed)]
     seed: u32,
     /// Neighbours in precision and recall
-    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = Settings::default().neighbours.precision, value_parser = clap::value_parser!(u32).range(1..))]
     pr_k: u32,
     /// Neighbours in density and coverage
-    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = Settings::default().neighbours.density, value_parser = clap::value_parser!(u32).range(1..))]
     dc_k: u32,
 }
 

@@ -8,44 +8,49 @@ use core::arch::x86_64::{
 use super::exp::exp;
 use super::gemm::LANES;
 
-/// Sums of sixteen channels over the pixels of `x: [pixel][16]`.
+/// Mean of sixteen channels over the pixels of `x: [pixel][16]`, and the sum of squared distances from it.
+///
+/// One pass: sums of `d = x - center` and of `d^2`, whose difference loses nothing because `center` is the mean of some
+/// pixels spread over the map.
+///
+/// # Panics
+/// If there is no pixel.
 #[target_feature(enable = "avx512f")]
-pub(crate) fn sums(x: &[f32]) -> [f32; LANES] {
-    reduce(x, |v| v)
-}
-
-/// Sums of `(x - mean)^2` for each channel; `mean` has sixteen values.
-#[target_feature(enable = "avx512f")]
-pub(crate) fn squares(x: &[f32], mean: &[f32; LANES]) -> [f32; LANES] {
-    // SAFETY: the array holds sixteen values.
-    let mean = unsafe { _mm512_loadu_ps(mean.as_ptr()) };
-    reduce(x, |v| {
-        let d = _mm512_sub_ps(v, mean);
-        _mm512_mul_ps(d, d)
-    })
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn reduce(x: &[f32], f: impl Fn(__m512) -> __m512) -> [f32; LANES] {
+pub(crate) fn moments(x: &[f32]) -> [[f64; LANES]; 2] {
     const WAYS: usize = 4;
-    let mut acc = [_mm512_setzero_ps(); WAYS];
-    let (groups, rest) = x.as_chunks::<{ WAYS * LANES }>();
-    for group in groups {
-        for (i, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: `group` holds four times sixteen values.
-            *acc = _mm512_add_ps(*acc, f(unsafe { _mm512_loadu_ps(group.as_ptr().add(i * LANES)) }));
+    const SAMPLES: usize = 16;
+    let pixels = x.as_chunks::<LANES>().0;
+    assert!(!pixels.is_empty(), "a map has pixels");
+    // SAFETY: sixteen values each.
+    let load = |pixel: &[f32; LANES]| unsafe { _mm512_loadu_ps(pixel.as_ptr()) };
+    let mut center = _mm512_setzero_ps();
+    for i in 0..SAMPLES {
+        center = _mm512_add_ps(center, load(&pixels[(2 * i + 1) * pixels.len() / (2 * SAMPLES)]));
+    }
+    let center = _mm512_mul_ps(center, _mm512_set1_ps(1.0 / SAMPLES as f32));
+    let mut sums = [[_mm512_setzero_ps(); 2]; WAYS];
+    let (groups, rest) = pixels.as_chunks::<WAYS>();
+    for pixels in groups.iter().map(|group| &group[..]).chain([rest]) {
+        for ([sum, square], pixel) in sums.iter_mut().zip(pixels) {
+            let d = _mm512_sub_ps(load(pixel), center);
+            *sum = _mm512_add_ps(*sum, d);
+            *square = _mm512_fmadd_ps(d, d, *square);
         }
     }
-    for one in rest.as_chunks::<LANES>().0 {
-        // SAFETY: `one` holds sixteen values.
-        acc[0] = _mm512_add_ps(acc[0], f(unsafe { _mm512_loadu_ps(one.as_ptr()) }));
-    }
-    let total = _mm512_add_ps(_mm512_add_ps(acc[0], acc[1]), _mm512_add_ps(acc[2], acc[3]));
-    let mut out = [0.0; LANES];
-    // SAFETY: the array holds sixteen values.
-    unsafe { _mm512_storeu_ps(out.as_mut_ptr(), total) };
-    out
+    let values = |v: __m512| {
+        let mut out = [0.0; LANES];
+        // SAFETY: the array holds sixteen values.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), v) };
+        out
+    };
+    let total = |i: usize| {
+        let pair = |a: usize| _mm512_add_ps(sums[a][i], sums[a + 1][i]);
+        values(_mm512_add_ps(pair(0), pair(2)))
+    };
+    let (center, sum, square, n) = (values(center), total(0), total(1), pixels.len() as f64);
+    let mean = |c: usize| f64::from(center[c]) + f64::from(sum[c]) / n;
+    let rest = |c: usize| (f64::from(square[c]) - f64::from(sum[c]).powi(2) / n).max(0.0);
+    [std::array::from_fn(mean), std::array::from_fn(rest)]
 }
 
 /// `out = a x + b` for each pixel of sixteen channels, then SiLU if `silu`; `a` and `b` have sixteen values.

@@ -159,7 +159,7 @@ fn winograd_is_a_convolution() {
 }
 
 #[test]
-fn silu_and_its_sums() {
+fn silu_and_moments() {
     if !available() {
         return;
     }
@@ -168,9 +168,9 @@ fn silu_and_its_sums() {
     let (a, b) = (noise(11, LANES), noise(12, LANES));
     let mut out = vec![0f32; x.len()];
     // SAFETY: the processor has AVX-512.
-    let (sums, squares) = unsafe {
+    let [means, squares] = unsafe {
         norm::apply(&x, &a, &b, true, &mut out);
-        (norm::sums(&x), norm::squares(&x, &[3.0; LANES]))
+        norm::moments(&x)
     };
     for (i, got) in out.iter().enumerate() {
         let v = f64::from(x[i]) * f64::from(a[i % LANES]) + f64::from(b[i % LANES]);
@@ -179,9 +179,33 @@ fn silu_and_its_sums() {
     }
     for lane in 0..LANES {
         let column = || x.iter().skip(lane).step_by(LANES).map(|v| f64::from(*v));
-        assert!((f64::from(sums[lane]) - column().sum::<f64>()).abs() < 1e-2);
-        let want: f64 = column().map(|v| (v - 3.0).powi(2)).sum();
-        assert!((f64::from(squares[lane]) / want - 1.0).abs() < 1e-5);
+        let mean = column().sum::<f64>() / pixels as f64;
+        assert!((means[lane] - mean).abs() < 1e-4, "mean {} for {mean}", means[lane]);
+        let want: f64 = column().map(|v| (v - mean).powi(2)).sum();
+        assert!((squares[lane] / want - 1.0).abs() < 1e-5);
+    }
+}
+
+/// A mean far from zero must not eat the spread, nor one wild pixel that of the others.
+#[test]
+fn moments_of_a_shifted_map() {
+    if !available() {
+        return;
+    }
+    for (pixels, wild) in [(1, None), (49, None), (784, Some(500)), (784, Some(24)), (3, Some(2))] {
+        let mut x: Vec<f32> = noise(14, pixels * LANES).iter().map(|v| 1000.0 + v).collect();
+        if let Some(wild) = wild {
+            x[wild * LANES..(wild + 1) * LANES].fill(1100.0);
+        }
+        // SAFETY: the processor has AVX-512.
+        let [means, squares] = unsafe { norm::moments(&x) };
+        for lane in 0..LANES {
+            let column = || x.iter().skip(lane).step_by(LANES).map(|v| f64::from(*v));
+            let mean = column().sum::<f64>() / pixels as f64;
+            let want: f64 = column().map(|v| (v - mean).powi(2)).sum();
+            assert!((means[lane] - mean).abs() < 1e-5, "mean {} for {mean}", means[lane]);
+            assert!((squares[lane] - want).abs() <= 1e-5 * want + 1e-7, "{} for {want}", squares[lane]);
+        }
     }
 }
 

@@ -1,0 +1,133 @@
+//! What a bench has to run.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use fewstep_eval::report::Report;
+use fewstep_samplers::{Path, Plan, solver};
+
+use super::Args;
+use crate::bench::{Choice, cell_hash, plan_hash};
+use crate::cli::guidance::suit;
+use crate::cli::note;
+use crate::cli::options::{Budget, GridArgs, parse_list};
+use crate::cli::solver::AnySolver;
+use crate::guidance::{Rule, is_off};
+use crate::pipeline::Program;
+
+/// All cells to measure, in the order of the report.
+pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
+    let mut plans = Vec::new();
+    for spec in args.solver.split(',') {
+        let solver = AnySolver::parse(spec, &args.grid)?;
+        ensure!(
+            !matches!(solver, AnySolver::Dynamic(_)),
+            "`{spec}` spends another number of evaluations on each image; bench compares fixed ones"
+        );
+        if let Some(steps) = &args.steps {
+            for n in parse_list(steps, "a step count")? {
+                plans.push(solver.plan(&args.grid, path, Budget::Steps(n), 1.0)?);
+            }
+            continue;
+        }
+        for nfe in parse_list(&args.nfe, "a count of network evaluations")? {
+            match solver.exactly(&args.grid, path, nfe)? {
+                Some(plan) => plans.push(plan),
+                None => note(&format!(
+                    "`{}` cannot spend exactly {nfe} evaluations on this grid: left out",
+                    solver.name()
+                )),
+            }
+        }
+    }
+    ensure!(!plans.is_empty(), "nothing to measure: no solver can spend what --nfe asks for");
+    Ok(plans)
+}
+
+/// A cell to measure.
+pub(super) struct Task<'a> {
+    pub(super) plan: Plan,
+    /// Rule and scale, if that is not 1.
+    pub(super) guidance: Option<(&'a Rule, f64)>,
+    /// Identity of what makes its images.
+    pub(super) hash: String,
+}
+
+impl Task<'_> {
+    pub(super) fn label(&self) -> String {
+        let guidance = self.guidance.map(|(rule, w)| format!(" · {} w={w}", rule.text())).unwrap_or_default();
+        format!("{}{guidance} · NFE {}", self.plan.solver, self.plan.nfe())
+    }
+}
+
+/// What is to be there of every task.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) choice: &'a Choice,
+    pub(super) blocks: u32,
+    /// Whether there is a teacher to compare with.
+    pub(super) pairs: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether a task lacks a block, or has one that lacks a metric.
+    pub(super) fn by(&self, task: &Task<'_>, block: u32, report: &Report) -> bool {
+        let cell = report.finished(&task.hash, report.samples);
+        match cell.and_then(|cell| cell.block(block as usize)) {
+            None => block < self.blocks,
+            Some(metrics) => !self.choice.lacking(metrics, self.pairs).is_empty(),
+        }
+    }
+
+    /// Whether anything is to be measured.
+    pub(super) fn any(&self, tasks: &[Task<'_>], report: &Report) -> bool {
+        tasks.iter().any(|task| (0..report.blocks).any(|block| self.by(task, block, report)))
+    }
+
+    /// How many cells have a block that lacks a metric, and which these are.
+    pub(super) fn lacking(&self, tasks: &[Task<'_>], report: &Report) -> (usize, BTreeSet<&'static str>) {
+        let of = |task: &Task<'_>| {
+            let cell = report.finished(&task.hash, report.samples)?;
+            let blocks = (0..cell.measured()).filter_map(|block| cell.block(block));
+            let names = blocks.flat_map(|metrics| self.choice.lacking(metrics, self.pairs));
+            Some(names.collect::<BTreeSet<_>>()).filter(|names| !names.is_empty())
+        };
+        let lacking: Vec<_> = tasks.iter().filter_map(of).collect();
+        (lacking.len(), lacking.into_iter().flatten().collect())
+    }
+}
+
+/// Every plan at every scale under every rule; at a scale of 1 rules do not differ.
+pub(super) fn tasks<'a>(plans: Vec<Plan>, rules: &'a [Rule], scales: &[f64]) -> Result<Vec<Task<'a>>> {
+    let mut tasks = Vec::new();
+    for plan in plans {
+        for &scale in scales {
+            if is_off(scale) {
+                tasks.push(Task { hash: plan_hash(&plan), plan: plan.clone(), guidance: None });
+                continue;
+            }
+            for rule in rules {
+                let Program::Plan(plan) = suit(Program::Plan(plan.clone()), rule)? else { continue };
+                let hash = cell_hash(&plan, Some((rule.text(), scale)));
+                tasks.push(Task { plan, guidance: Some((rule, scale)), hash });
+            }
+        }
+    }
+    Ok(tasks)
+}
+
+/// The plan of the many-step run.
+pub(super) fn teacher(args: &Args, path: &Path) -> Result<Option<Plan>> {
+    if args.teacher == "none" {
+        return Ok(None);
+    }
+    let (name, nfe) = args
+        .teacher
+        .split_once('@')
+        .and_then(|(name, nfe)| Some((name, nfe.parse().ok()?)))
+        .with_context(|| format!("--teacher {}: write as deis-tab3@100, or none", args.teacher))?;
+    // The teacher's steps stand by the same rule, unless that is a list of times, which has one length only.
+    let rule = args.grid.grid.clone().filter(|g| g.fixed_steps(path, args.grid.end).is_none());
+    let grid = GridArgs { compat: None, path: args.grid.path.clone(), grid: rule, ..args.grid };
+    Ok(Some(grid.plan(&*solver(name)?, path, Budget::Nfe(nfe), 1.0)?))
+}
