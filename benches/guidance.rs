@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use fewstep::guidance::{Guide, Rule};
+use fewstep::guidance::{Beside, BuiltIn, Guide, Rule, difference};
 use fewstep::pipeline::{At, Evaluator};
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec};
 use fewstep_samplers::{Node, Pred};
@@ -33,7 +33,7 @@ fn main() {
     let texts = ["cfg", "apg:eta=0", "apg:eta=0:r_rms=0.1:beta=-0.5"];
     let guides: Vec<Guide> = texts
         .iter()
-        .map(|text| Guide::new(&Rule::parse(text).unwrap(), 4.0, &model, None).unwrap())
+        .map(|text| Guide::new(&Rule::parse(text).unwrap(), 4.0, &model, Beside::Nothing).unwrap())
         .collect();
     let mut evaluators: Vec<Evaluator<'_>> =
         guides.iter().map(|g| Evaluator::new(&model, Some(&class), Some(g), BATCH as usize)).collect();
@@ -51,6 +51,8 @@ fn main() {
         let ratio = median(times.iter().zip(&spent[0]).map(|(a, b)| a / b).collect());
         println!("{text:<34}{:>10.2}{ratio:>14.4}", median(times.clone()));
     }
+
+    classifier(&model, node);
 
     let twice = (Tensor::cat(&[&x, &x], 0), Tensor::cat(&[&class, &class.full_like(10)], 0));
     let null = class.full_like(10);
@@ -74,7 +76,7 @@ fn main() {
     println!("{:<34}{:>10}", "rule alone", "ms");
     let table = Known(model.spec().clone(), x.shallow_clone());
     for text in texts {
-        let guide = Guide::new(&Rule::parse(text).unwrap(), 4.0, &table, None).unwrap();
+        let guide = Guide::new(&Rule::parse(text).unwrap(), 4.0, &table, Beside::Nothing).unwrap();
         let mut evaluator = Evaluator::new(&table, Some(&class), Some(&guide), BATCH as usize);
         let times = (0..ROUNDS * 10).map(|_| {
             let clock = Instant::now();
@@ -82,6 +84,27 @@ fn main() {
             1e3 * clock.elapsed().as_secs_f64()
         });
         println!("{text:<34}{:>10.3}", median(times.collect()));
+    }
+}
+
+/// What the classifier of classifier guidance costs against a pass of the network, in turns.
+fn classifier(model: &dyn Denoiser, node: Node) {
+    let classifier = BuiltIn::new(Device::Cpu).unwrap();
+    println!("\n{:<34}{:>10}{:>14}{:>10}", "classifier and its gradient", "ms", "network, ms", "ratio");
+    for batch in [16, 64] {
+        let x = Tensor::randn([batch, 1, 28, 28], (Kind::Float, Device::Cpu));
+        let class = Tensor::arange(batch, (Kind::Int64, Device::Cpu)).remainder(10);
+        let (mut told, mut pass) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let clock = Instant::now();
+            let _ = difference(&classifier, &x, &[node], &class).unwrap();
+            told.push(1e3 * clock.elapsed().as_secs_f64());
+            let clock = Instant::now();
+            let _ = model.predict(&x, &node, Pred::X0, Some(&class)).unwrap();
+            pass.push(1e3 * clock.elapsed().as_secs_f64());
+        }
+        let ratio = median(told.iter().zip(&pass).map(|(a, b)| a / b).collect());
+        println!("{:<34}{:>10.2}{:>14.2}{ratio:>10.3}", format!("batch {batch}"), median(told), median(pass));
     }
 }
 

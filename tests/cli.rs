@@ -207,6 +207,8 @@ fn bad_arguments_are_named() {
     refuses(&["bench", "-m", &model, "--metrics", "fid", "-o", &out], &["no metric `fid`", "accuracy"]);
     refuses(&["bench", "-m", &model, "--teacher", "heun", "-o", &out], &["deis-tab3@100"]);
     refuses(&["train", "edm", "-o", &out, "--data", "/nonexistent"], &["/nonexistent", "make data"]);
+    refuses(&["train", "edm", "--noisy", "-o", &out], &["--noisy is for `classifier`"]);
+    refuses(&["train", "classifier", "--noisy", "--colour", "-o", &out], &["leave --colour out"]);
     assert!(!Path::new(&out).join("000000.png").exists(), "nothing was made of it");
 }
 
@@ -460,6 +462,8 @@ fn guidance_is_checked_before_any_work() {
     };
     for (extra, says) in [
         (&["apq"][..], &["unknown guidance rule `apq`", "did you mean `apg`"][..]),
+        (&["classifier:s=2"], &["`classifier`", "`s`"]),
+        (&["classifier+cfg"], &["two combiners", "keep one"]),
         (&["apg:beta=1.5"], &["`beta=1.5` is not allowed", "between -1 and 1"]),
         (&["cfg+apg"], &["two combiners", "keep one"]),
         (&["cfgpp", "--solver", "heun"], &["one x0 a step", "dpmpp-2m"]),
@@ -502,6 +506,32 @@ fn guided_pictures_say_so() {
     let one =
         fewstep().args(args).args(["--guidance", "apg", "--cfg-scale", "1", "--json"]).output().unwrap();
     assert_eq!(plain, one.stdout);
+}
+
+#[test]
+fn a_classifier_guides_without_a_second_pass() {
+    let (_dir, model) = model();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    let args = ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--steps", "4", "--json"];
+    let with = |scale: &str| {
+        let done =
+            fewstep().args(args).args(["--guidance", "classifier", "--cfg-scale", scale]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let pixels: Vec<Vec<u8>> =
+            (0..3).map(|i| fs::read(out.path().join(format!("{i:06}.png"))).unwrap()).collect();
+        (String::from_utf8(done.stdout).unwrap(), pixels)
+    };
+    let plain = fewstep().args(args).output().unwrap().stdout;
+    assert_eq!(with("1").0.as_bytes(), plain, "a scale of 1 is no guidance");
+    let (text, guided) = with("4");
+    assert_eq!(text.lines().count(), 3);
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["nfe"], &line["forwards"]), (&4.into(), &4.into()));
+        assert_eq!((&line["guidance"], &line["cfg_scale"]), (&"classifier".into(), &4.0.into()));
+    }
+    assert_ne!(guided, with("8").1, "another scale, other pictures");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use common::guidance::{Blobs, Place, Table, cpu, fixture, images, worst};
-use fewstep::guidance::{Guide, Rule};
+use fewstep::guidance::{Beside, Guide, Needs, Rule};
 use fewstep::pipeline::{
     Batches, Evaluator, Job, Look, Observer, Outcome, Program, Silent, StepInfo, execute, quantise,
 };
@@ -38,8 +38,11 @@ fn plan(name: &str, path: &str, steps: usize) -> Plan {
 
 fn guide(text: &str, scale: f64, denoiser: &dyn Denoiser) -> Guide {
     let rule = Rule::parse(text).unwrap();
-    let weak = rule.guidance().weak().then(|| denoiser.share());
-    Guide::new(&rule, scale, denoiser, weak).unwrap()
+    let beside = match rule.guidance().needs() {
+        Needs::Weak => Beside::Weak(denoiser.share()),
+        _ => Beside::Nothing,
+    };
+    Guide::new(&rule, scale, denoiser, beside).unwrap()
 }
 
 fn job(images: std::ops::Range<u64>, batch: usize) -> Job {
@@ -219,9 +222,10 @@ fn dynamic_solvers_take_rules_without_memory() {
 fn unusable_guides_are_refused() {
     let denoiser = tiny();
     let rule = |text: &str| Rule::parse(text).unwrap();
-    let error = Guide::new(&rule("auto"), 2.0, &denoiser, None).unwrap_err().to_string();
+    let error = Guide::new(&rule("auto"), 2.0, &denoiser, Beside::Nothing).unwrap_err().to_string();
     assert!(error.contains("--weak-model"), "{error}");
-    let error = Guide::new(&rule("cfg"), 2.0, &denoiser, Some(denoiser.share())).unwrap_err().to_string();
+    let weak = Beside::Weak(denoiser.share());
+    let error = Guide::new(&rule("cfg"), 2.0, &denoiser, weak).unwrap_err().to_string();
     assert!(error.contains("no use for a weaker network"), "{error}");
     let mut blobs = Table {
         c: Tensor::zeros([1], cpu(Kind::Float)),
@@ -229,7 +233,7 @@ fn unusable_guides_are_refused() {
         spec: common::tiny_spec().0,
     };
     blobs.spec.classes = None;
-    let error = Guide::new(&rule("cfg"), 2.0, &blobs, None).unwrap_err().to_string();
+    let error = Guide::new(&rule("cfg"), 2.0, &blobs, Beside::Nothing).unwrap_err().to_string();
     assert!(error.contains("model with classes"), "{error}");
 }
 

@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use fewstep::train::tasks::{Denoise, Levels};
+use fewstep::train::tasks::{ClassifyNoisy, Denoise, Levels, Task};
 use fewstep::train::{TrainConfig, train};
 use fewstep_eval::data::{Part, Split};
+use fewstep_eval::feature::{Classifier, FeatureNet as _, NOISY};
 use fewstep_models::{ModelFolder, UNet2dConfig};
 use tch::Device;
 
@@ -40,15 +41,23 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Trains in `dir`, stopping after each of `stops`; gives the bytes of the weights.
 fn run(dir: &Path, stops: &[u64]) -> Vec<u8> {
+    let task = || -> Box<dyn Task> {
+        let (spec, net) = common::tiny_spec();
+        Box::new(Denoise::new(spec, net, Levels::LogNormal { mean: -1.2, std: 1.2 }))
+    };
+    run_task(&task, dir, stops);
+    fs::read(dir.join("unet/diffusion_pytorch_model.fp16.safetensors")).unwrap()
+}
+
+/// Trains `task` in `dir`, stopping after each of `stops`.
+fn run_task(task: &dyn Fn() -> Box<dyn Task>, dir: &Path, stops: &[u64]) {
     tch::set_num_threads(1);
     let data = data();
     let mut stops = stops.iter();
     let mut losses = Vec::new();
     loop {
-        let (spec, net) = common::tiny_spec();
-        let mut task = Denoise::new(spec, net, Levels::LogNormal { mean: -1.2, std: 1.2 });
         let stop = stops.next().copied();
-        let done = train(&mut task, &config(), &data, dir, Device::Cpu, &mut |progress| {
+        let done = train(&mut *task(), &config(), &data, dir, Device::Cpu, &mut |progress| {
             if progress.logged {
                 losses.push(progress.loss);
             }
@@ -56,7 +65,7 @@ fn run(dir: &Path, stops: &[u64]) -> Vec<u8> {
         });
         if done.unwrap() {
             assert!(losses.iter().all(|l| l.is_finite()));
-            return fs::read(dir.join("unet/diffusion_pytorch_model.fp16.safetensors")).unwrap();
+            return;
         }
     }
 }
@@ -76,6 +85,21 @@ fn resume_is_exact_to_the_bit() {
             .collect::<std::collections::BTreeMap<_, _>>()
     };
     assert!(checkpoint(whole.path()) == checkpoint(pieces.path()), "parameters, average or moments differ");
+}
+
+#[test]
+fn the_classifier_of_noisy_images_resumes_to_the_bit() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (whole, pieces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let task = || -> Box<dyn Task> { Box::new(ClassifyNoisy::new(4)) };
+    run_task(&task, whole.path(), &[]);
+    run_task(&task, pieces.path(), &[1, 5]);
+    let weights = |dir: &Path| fs::read(dir.join("weights.safetensors")).unwrap();
+    let bytes = weights(whole.path());
+    assert!(bytes == weights(pieces.path()), "the weights differ");
+    // What was written is what the guidance rule reads, and it has learnt something.
+    let net = |bytes: &[u8]| Classifier::from_safetensors(&NOISY, bytes).unwrap();
+    assert_ne!(net(&bytes).id().unwrap(), Classifier::init(&NOISY, 4).unwrap().id().unwrap());
 }
 
 #[test]

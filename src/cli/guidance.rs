@@ -9,7 +9,7 @@ use tch::Device;
 
 use super::options::ModelArgs;
 use super::{Exit, print, warn};
-use crate::guidance::{Guide, Kind, Rule, is_off, registry};
+use crate::guidance::{Beside, BuiltIn, Guide, Kind, Needs, Rule, is_off, registry};
 use crate::pipeline::Program;
 
 /// List the guidance rules: what each does, its parameters, and where it comes from
@@ -83,14 +83,14 @@ impl WeakArgs {
         if is_off(scale) {
             return Ok(None);
         }
-        let weak = match self.weak_model.as_ref().filter(|_| rule.guidance().weak()) {
-            Some(name) => {
-                let net = ModelFolder::open(name)?.load(device, model.dtype.kind())?;
-                Some(Box::new(net) as Box<dyn Denoiser>)
+        let beside = match (rule.guidance().needs(), &self.weak_model) {
+            (Needs::Weak, Some(name)) => {
+                Beside::Weak(Box::new(ModelFolder::open(name)?.load(device, model.dtype.kind())?))
             }
-            None => None,
+            (Needs::Classifier, _) => Beside::Classifier(Box::new(BuiltIn::new(device)?)),
+            _ => Beside::Nothing,
         };
-        Guide::new(rule, scale, denoiser, weak).map(Some)
+        Guide::new(rule, scale, denoiser, beside).map(Some)
     }
 }
 

@@ -13,7 +13,7 @@ use fewstep_samplers::Path;
 use super::Exit;
 use crate::device::DeviceChoice;
 use crate::interrupt;
-use crate::train::tasks::{Classify, Denoise, Levels, Task};
+use crate::train::tasks::{Classify, ClassifyNoisy, Denoise, Levels, Task};
 use crate::train::{TrainConfig, train};
 
 /// Train one of the built-in models; a run that was stopped goes on from its checkpoint
@@ -30,6 +30,9 @@ pub(super) struct Args {
     /// Paint the garments and their backgrounds, a hue each (RGB)
     #[arg(long)]
     colour: bool,
+    /// Train the classifier on images with noise of every level, for the guidance rule `classifier`
+    #[arg(long)]
+    noisy: bool,
     /// Steps in all
     #[arg(long, default_value_t = 8000)]
     steps: u64,
@@ -66,7 +69,8 @@ impl Args {
     /// What is trained, as the checkpoint knows it.
     fn name(&self) -> String {
         let task = self.task.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
-        if self.colour { format!("{task}-colour") } else { task }
+        let kind = |flag: bool, name| if flag { name } else { "" };
+        format!("{task}{}{}", kind(self.colour, "-colour"), kind(self.noisy, "-noisy"))
     }
 }
 
@@ -95,6 +99,11 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         args.warmup,
         args.steps
     );
+    ensure!(
+        !args.noisy || args.task == TaskName::Classifier,
+        "--noisy is for `classifier`; diffusion and flow networks learn from noisy images anyway"
+    );
+    ensure!(!(args.noisy && args.colour), "--noisy trains on grey images; leave --colour out");
     let device = args.device.resolve()?;
     super::set_threads(args.threads)?;
     let data = FashionMnist::open_train(&args.data)?;
@@ -117,7 +126,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         seed: args.seed,
         init: init.as_ref().map(|m| format!("{}@{}", m.name, &sha256_hex(m.weight_bytes())[..16])),
     };
-    let mut task = task(args.task, &data, args.seed, init.as_ref())?;
+    let mut task = task(args, &data, init.as_ref())?;
     let bar = super::bar(args.steps, "{prefix} {wide_bar} {pos}/{len} · loss {msg} · {eta} left");
     bar.set_prefix(config.task.clone());
     let complete = train(&mut *task, &config, &data, &args.output, device, &mut |progress| {
@@ -138,15 +147,10 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
 }
 
-fn task<'a>(
-    name: TaskName,
-    data: &'a Split,
-    seed: u64,
-    init: Option<&ModelFolder>,
-) -> Result<Box<dyn Task + 'a>> {
+fn task<'a>(args: &Args, data: &'a Split, init: Option<&ModelFolder>) -> Result<Box<dyn Task + 'a>> {
     let vp: Path = "vp-linear".parse()?;
     let edm: Path = "edm".parse()?;
-    let (path, sample_path, prediction, time, levels) = match name {
+    let (path, sample_path, prediction, time, levels) = match args.task {
         TaskName::Edm => (
             edm,
             vp,
@@ -164,7 +168,11 @@ fn task<'a>(
                 init.is_none(),
                 "--init starts diffusion and flow networks; the classifier starts at random"
             );
-            return Ok(Box::new(Classify::new(data, seed)));
+            return Ok(if args.noisy {
+                Box::new(ClassifyNoisy::new(args.seed))
+            } else {
+                Box::new(Classify::new(data, args.seed))
+            });
         }
     };
     let channels = data.channels as i64;

@@ -1,12 +1,12 @@
 //! A rule by its specification, and with all that it needs to run.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::Denoiser;
 use fewstep_samplers::{Params, unknown};
 
 use super::registry::Build;
 use super::rules::{CFG, Scaled, Shape};
-use super::{Guidance, GuidanceEntry, registry};
+use super::{Guidance, GuidanceEntry, LevelClassifier, Needs, registry};
 
 /// Fewest steps at which a solver with a memory of its own takes momentum well.
 const MOMENTUM_STEPS: usize = 20;
@@ -92,60 +92,78 @@ impl Rule {
     }
 }
 
-/// A rule at a scale, with the weaker network if it needs one.
+/// What a rule works with beside the network.
+#[derive(Default)]
+pub enum Beside {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The weaker network of autoguidance.
+    Weak(Box<dyn Denoiser>),
+    /// The classifier of classifier guidance.
+    Classifier(Box<dyn LevelClassifier>),
+}
+
+/// A rule at a scale, with what it works with.
 pub struct Guide {
     rule: Box<dyn Guidance>,
     scale: f64,
-    weak: Option<Box<dyn Denoiser>>,
+    beside: Beside,
 }
 
 impl Guide {
     /// `rule` at `scale` for `denoiser`.
     ///
     /// # Errors
-    /// If the scale is not finite, if the model has no labels to leave out, or if the weaker network is missing, not
-    /// needed, or makes other images.
-    pub fn new(
-        rule: &Rule,
-        scale: f64,
-        denoiser: &dyn Denoiser,
-        weak: Option<Box<dyn Denoiser>>,
-    ) -> Result<Self> {
-        let text = rule.text();
+    /// If the scale is not finite, if the model has no labels to leave out, or if the weaker network or the classifier is
+    /// missing, not needed, or made for other images.
+    pub fn new(rule: &Rule, scale: f64, denoiser: &dyn Denoiser, beside: Beside) -> Result<Self> {
+        let (text, spec) = (rule.text(), denoiser.spec());
         let guidance = rule.guidance.fresh();
         ensure!(scale.is_finite(), "the guidance scale {scale} is not finite; 1 means no guidance");
-        match &weak {
-            None if guidance.weak() => {
-                bail!("guidance `{text}` needs a second, weaker network; name it with --weak-model")
-            }
-            Some(_) if !guidance.weak() => {
-                bail!(
-                    "guidance `{text}` has no use for a weaker network; leave --weak-model out, or use `auto`"
-                )
-            }
-            Some(weak) => {
-                let (a, b) = (denoiser.spec(), weak.spec());
+        match (guidance.needs(), &beside) {
+            (Needs::Weak, Beside::Weak(weak)) => {
+                let weak = weak.spec();
                 ensure!(
-                    a.shape == b.shape && a.classes == b.classes,
+                    spec.shape == weak.shape && spec.classes == weak.classes,
                     "the weaker network makes {:?} images of {} classes, the model {:?} of {}; take one like it",
-                    b.shape,
-                    b.classes.unwrap_or(0),
-                    a.shape,
-                    a.classes.unwrap_or(0)
+                    weak.shape,
+                    weak.classes.unwrap_or(0),
+                    spec.shape,
+                    spec.classes.unwrap_or(0)
                 );
             }
-            None => ensure!(
-                denoiser.spec().classes.is_some(),
+            (Needs::Weak, _) => {
+                bail!("guidance `{text}` needs a second, weaker network; name it with --weak-model")
+            }
+            (_, Beside::Weak(_)) => bail!(
+                "guidance `{text}` has no use for a weaker network; leave --weak-model out, or use `auto`"
+            ),
+            _ => ensure!(
+                spec.classes.is_some(),
                 "guidance `{text}` needs a model with classes, and this one has none; leave --cfg-scale out"
             ),
         }
-        Ok(Self { rule: guidance, scale, weak })
+        match (guidance.needs(), &beside) {
+            (Needs::Classifier, Beside::Classifier(classifier)) => {
+                classifier.check(spec).with_context(|| format!("guidance `{text}`"))?;
+            }
+            (Needs::Classifier, _) => bail!("guidance `{text}` needs a classifier of noisy images"),
+            (_, Beside::Classifier(_)) => bail!("guidance `{text}` has no use for a classifier"),
+            _ => {}
+        }
+        Ok(Self { rule: guidance, scale, beside })
     }
 
     /// Another instance over the same weights, for another thread, with nothing remembered.
     #[must_use]
     pub fn share(&self) -> Self {
-        Self { rule: self.rule.fresh(), scale: self.scale, weak: self.weak.as_ref().map(|weak| weak.share()) }
+        let beside = match &self.beside {
+            Beside::Nothing => Beside::Nothing,
+            Beside::Weak(weak) => Beside::Weak(weak.share()),
+            Beside::Classifier(classifier) => Beside::Classifier(classifier.share()),
+        };
+        Self { rule: self.rule.fresh(), scale: self.scale, beside }
     }
 
     /// The scale `w`.
@@ -153,9 +171,9 @@ impl Guide {
         self.scale
     }
 
-    /// The weaker network.
-    pub fn weak(&self) -> Option<&dyn Denoiser> {
-        self.weak.as_deref()
+    /// What the rule works with.
+    pub fn beside(&self) -> &Beside {
+        &self.beside
     }
 
     /// An instance of the rule with nothing remembered.

@@ -8,6 +8,7 @@
 //! Notation: `c` and `u` are the conditional and the unconditional prediction of one image, `d = c - u`, `w` is the
 //! scale, and `w = 1` means no guidance: no second call is made and `c` stays as it is, bit by bit.
 
+mod classifier;
 mod context;
 mod guide;
 mod images;
@@ -15,8 +16,9 @@ mod reduce;
 mod registry;
 pub mod rules;
 
+pub use classifier::{BuiltIn, LevelClassifier, difference};
 pub use context::{EvalCtx, Space};
-pub use guide::{Guide, Rule};
+pub use guide::{Beside, Guide, Rule};
 pub use images::Images;
 pub(crate) use reduce::cosine;
 pub use registry::{GuidanceEntry, Kind, registry};
@@ -34,6 +36,8 @@ pub struct Branches {
     pub uncond: Images,
     /// Of the second, weaker network, with the label.
     pub weak: Images,
+    /// The conditional one less what a classifier finds: no pass of a network.
+    pub classifier: Images,
     /// Whether the rule will put in a second prediction that it has kept.
     pub carried: bool,
 }
@@ -47,8 +51,15 @@ impl Branches {
     /// `keep` of the images that another prediction was asked for; the conditional one stays.
     #[must_use]
     pub fn only(self, keep: &Images, batch: usize) -> Self {
-        let (uncond, weak) = (self.uncond.and(keep, batch), self.weak.and(keep, batch));
-        Self { uncond, weak, ..self }
+        let [uncond, weak, classifier] =
+            [&self.uncond, &self.weak, &self.classifier].map(|images| images.and(keep, batch));
+        Self { uncond, weak, classifier, ..self }
+    }
+
+    /// The images that another prediction was asked for, whichever it is.
+    pub fn other(&self) -> &Images {
+        let all = [&self.uncond, &self.weak, &self.classifier];
+        all.into_iter().find(|images| **images != Images::None).unwrap_or(&Images::None)
     }
 }
 
@@ -69,6 +80,11 @@ impl Preds {
     /// Predictions of a whole batch.
     pub fn pair(cond: Tensor, other: Tensor) -> Self {
         Self { cond, other: Some(other), images: Images::All, fresh: true }
+    }
+
+    /// `c + (w - 1) (c - other)`, the same in every space.
+    pub fn away(&self, scale: f64) -> Tensor {
+        self.guide(|c, other| c + (c - other) * (scale - 1.0))
     }
 
     /// Replaces `cond` of the images that have another prediction by `f(c, other)`.
@@ -100,6 +116,17 @@ impl From<Tensor> for Guided {
     fn from(x0: Tensor) -> Self {
         Self { x0, renoise: None, capped: None }
     }
+}
+
+/// What a rule needs beside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Labels that can be left out.
+    Labels,
+    /// A second, weaker network.
+    Weak,
+    /// A classifier of noisy images.
+    Classifier,
 }
 
 /// A guidance rule. One instance serves one batch at a time.
@@ -137,9 +164,9 @@ pub trait Guidance: Debug + Send {
         self.inner().is_some_and(Guidance::renoises)
     }
 
-    /// Whether a weaker network is needed.
-    fn weak(&self) -> bool {
-        self.inner().is_some_and(Guidance::weak)
+    /// What is needed beside the network.
+    fn needs(&self) -> Needs {
+        self.inner().map_or(Needs::Labels, Guidance::needs)
     }
 
     /// Weight of earlier differences in the present one.

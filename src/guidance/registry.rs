@@ -71,6 +71,7 @@ pub fn registry() -> &'static [GuidanceEntry] {
         rules::CFGPP,
         rules::CFG_ZERO,
         rules::AUTO,
+        rules::CLASSIFIER,
         rules::RESCALE,
         rules::THRESHOLD,
         rules::INTERVAL,

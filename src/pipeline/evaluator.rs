@@ -1,11 +1,12 @@
 //! Answers the questions of a sampler: one network call, or the several of a guidance rule.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use fewstep_models::{Denoiser, Prediction};
 use fewstep_samplers::{Node, Pred};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::guidance::{Branches, EvalCtx, Guidance, Guide, Guided, Images, Preds, cosine};
+use super::branches::{Networks, predict};
+use crate::guidance::{Branches, EvalCtx, Guidance, Guide, Guided, Images, cosine};
 
 /// Where in a run a question is asked. `nodes` has one entry for all images, or one for each.
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,8 @@ impl<'a> Evaluator<'a> {
                 look: None,
             });
         }
-        let preds = self.branches(&branches, running.guide.weak(), x, at.nodes)?;
+        let networks = Networks { denoiser: self.denoiser, class: self.class, guide: running.guide };
+        let preds = networks.branches(&branches, x, at.nodes)?;
         let look = match (&preds.other, self.looks) {
             (Some(other), true) => {
                 let c = preds.images.take(&preds.cond);
@@ -168,59 +170,6 @@ impl<'a> Evaluator<'a> {
         Ok(Answer { value: convert(x0), renoise: renoise.map(convert), look: look.transpose()? })
     }
 
-    /// The predictions that a rule asked for, as `x0`.
-    fn branches(
-        &self,
-        branches: &Branches,
-        weak: Option<&dyn Denoiser>,
-        x: &Tensor,
-        nodes: &[Node],
-    ) -> Result<Preds> {
-        let one = match (branches.uncond != Images::None, branches.weak != Images::None) {
-            (true, true) => {
-                bail!("a guidance rule compares with one other prediction, and this one asks for two")
-            }
-            (true, false) => Some((&branches.uncond, self.denoiser, true)),
-            (false, true) => weak.map(|weak| (&branches.weak, weak, false)),
-            (false, false) => None,
-        };
-        let cond = |x: &Tensor| match &branches.cond {
-            Images::All => self.call(x, nodes, Pred::X0, self.class),
-            Images::None => Ok(x.zeros_like()),
-            Images::Some(_) => {
-                bail!("a guidance rule asks for the conditional prediction of some images only")
-            }
-        };
-        let Some((images, denoiser, null)) = one else {
-            return Ok(Preds { cond: cond(x)?, other: None, images: Images::None, fresh: true });
-        };
-        let some = images.take(x);
-        let class = if null {
-            let null = denoiser.spec().classes.context("the model has no label to leave out")?;
-            Some(Tensor::full([some.size()[0]], null, (Kind::Int64, x.device())))
-        } else {
-            self.class.map(|class| images.take(class))
-        };
-        let of_some: Vec<Node> = if let [node] = nodes {
-            vec![*node]
-        } else {
-            let mask = images.mask(nodes.len());
-            nodes.iter().zip(mask).filter(|(_, kept)| *kept).map(|(node, _)| *node).collect()
-        };
-        if let (true, Images::All, true, Some(with), Some(without)) =
-            (null, &branches.cond, joint(x.device()), self.class, &class)
-        {
-            let nodes = if let [node] = nodes { vec![*node] } else { [nodes, &of_some].concat() };
-            let class = Tensor::cat(&[with, without], 0);
-            let both = self.call(&Tensor::cat(&[x, &some], 0), &nodes, Pred::X0, Some(&class))?;
-            let (n, k) = (x.size()[0], some.size()[0]);
-            let (cond, other) = (both.narrow(0, 0, n), both.narrow(0, n, k));
-            return Ok(Preds { cond, other: Some(other), images: images.clone(), fresh: true });
-        }
-        let other = predict(denoiser, &some, &of_some, Pred::X0, class.as_ref())?;
-        Ok(Preds { cond: cond(x)?, other: Some(other), images: images.clone(), fresh: true })
-    }
-
     fn call(&self, x: &Tensor, nodes: &[Node], want: Pred, class: Option<&Tensor>) -> Result<Tensor> {
         predict(self.denoiser, x, nodes, want, class)
     }
@@ -231,24 +180,4 @@ impl<'a> Evaluator<'a> {
             *count += usize::from(asked);
         }
     }
-}
-
-/// Whether both branches go through the network in one call of twice the batch: on a GPU, where small batches leave it
-/// idle. On a CPU an image costs about the same in any batch of some size, and two calls need half the
-/// memory; `cargo bench --bench guidance` compares the two.
-fn joint(device: Device) -> bool {
-    device != Device::Cpu
-}
-
-fn predict(
-    denoiser: &dyn Denoiser,
-    x: &Tensor,
-    nodes: &[Node],
-    want: Pred,
-    class: Option<&Tensor>,
-) -> Result<Tensor> {
-    Ok(match nodes {
-        [node] => denoiser.predict(x, node, want, class)?,
-        _ => denoiser.predict_each(x, nodes, want, class)?,
-    })
 }

@@ -1,6 +1,7 @@
 //! From a plan and a denoiser to images: noise source, executor, batch loop.
 
 mod batches;
+mod branches;
 mod brownian;
 mod evaluator;
 mod executor;

@@ -1,6 +1,9 @@
 //! Rules run by hand, and distributions whose guided denoiser is known.
 
-use fewstep::guidance::{EvalCtx, Guidance, Guided, Preds, Rule};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fewstep::guidance::{EvalCtx, Guidance, Guided, LevelClassifier, Preds, Rule};
 use fewstep_models::{Denoiser, ModelSpec};
 use fewstep_samplers::{Node, Pred};
 use serde_json::Value;
@@ -103,6 +106,12 @@ impl Blobs {
         Self { means, spec: ModelSpec { shape: [Self::SIZE, 1, 1], ..super::tiny_spec().0 } }
     }
 
+    /// The ideal classifier of these distributions.
+    pub(crate) fn classifier(&self, highest: f64) -> BlobClassifier {
+        let calls = Arc::new(AtomicUsize::new(0));
+        BlobClassifier { means: self.means.shallow_clone(), highest, calls }
+    }
+
     /// Root mean square of the data.
     pub(crate) fn rms(&self) -> f64 {
         let mean = f64::try_from(self.means.square().mean(Kind::Double)).unwrap();
@@ -140,6 +149,37 @@ impl Denoiser for Blobs {
 
     fn share(&self) -> Box<dyn Denoiser> {
         Box::new(Self { means: self.means.shallow_clone(), spec: self.spec.clone() })
+    }
+}
+
+/// Knows `ln p(class | z)` of [`Blobs`] in closed form.
+pub(crate) struct BlobClassifier {
+    means: Tensor,
+    highest: f64,
+    /// How often anybody has asked.
+    pub calls: Arc<AtomicUsize>,
+}
+
+impl LevelClassifier for BlobClassifier {
+    fn log_probs(&self, z: &Tensor, rho: &[f64]) -> anyhow::Result<Tensor> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let spread: Vec<f64> = rho.iter().map(|rho| -0.5 / (Blobs::STD * Blobs::STD + rho * rho)).collect();
+        let off = z.flatten(1, -1).unsqueeze(1) - &self.means; // [n, 10, 48]
+        let square = off.square().sum_dim_intlist(&[2i64][..], false, Kind::Double);
+        Ok((square * Tensor::from_slice(&spread).view([-1, 1])).log_softmax(1, Kind::Double))
+    }
+
+    fn highest(&self) -> f64 {
+        self.highest
+    }
+
+    fn check(&self, _: &ModelSpec) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn share(&self) -> Box<dyn LevelClassifier> {
+        let (means, calls) = (self.means.shallow_clone(), Arc::clone(&self.calls));
+        Box::new(Self { means, highest: self.highest, calls })
     }
 }
 

@@ -1,6 +1,7 @@
-//! The feature spaces that ship inside the program, each with the statistics of its training set.
+//! What ships inside the program: feature spaces, each with the statistics of its training set, and the classifier of noisy
+//! images.
 
-use super::{Arch, Classifier, FeatureNet, GREY, Pca, PcaSpace};
+use super::{Arch, Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
@@ -44,6 +45,16 @@ impl Builtin {
 /// As [`Builtin::open`].
 pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
     CLASSIFIERS[0].open()
+}
+
+/// The classifier of noisy Fashion-MNIST images behind classifier guidance; `eval/zoo/fmnist-noisy-cnn/README.md` is its
+/// card.
+///
+/// # Errors
+/// [`Error::Weights`] when they do not fit the network, which a test rules out.
+pub fn fmnist_noisy_cnn() -> Result<NoisyClassifier> {
+    let weights = include_bytes!("../../zoo/fmnist-noisy-cnn/weights.safetensors");
+    NoisyClassifier::new(Classifier::from_safetensors(&NOISY, weights)?)
 }
 
 /// 64 principal components of Fashion-MNIST pixels, and the moments of the 60,000 training images in them.

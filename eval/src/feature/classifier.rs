@@ -1,11 +1,12 @@
-//! The built-in classifiers whose last hidden layer serves as feature space: `fmnist-cnn` and `fmnist-colour-cnn`.
+//! The built-in classifiers: those whose last hidden layer serves as feature space, `fmnist-cnn` and
+//! `fmnist-colour-cnn`, and the one for noisy images, `fmnist-noisy-cnn`.
 
 use super::batches::in_batches;
 use super::{FeatureNet, Params, params::Spec};
 use crate::rng::SplitMix64;
 use crate::{Error, Result, tensors};
 use std::collections::BTreeMap;
-use tch::{Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// Small convolutional network for 28x28 images of ten classes.
 ///
@@ -17,6 +18,9 @@ use tch::{Kind, Tensor};
 /// Colours say nothing about the class, and a network trained on classes alone would learn not to see them. The one for
 /// colour images therefore has a third task: a linear layer tells the *thumbnail*, the image averaged to 4x4 pixels, from
 /// the features. It shapes them in training and is not used otherwise.
+///
+/// The one for noisy images is there for its gradient with respect to the image. Its activation is SiLU and its pooling
+/// an average: ReLU and maxima give a gradient of jumps that rests on one pixel in four.
 #[derive(Debug)]
 pub struct Classifier {
     arch: &'static Arch,
@@ -28,8 +32,10 @@ pub struct Classifier {
 pub struct Arch {
     /// Name of the architecture, first part of its id.
     pub name: &'static str,
-    /// Channels of its images.
+    /// Channels of its input.
     pub channels: i64,
+    /// Whether the input's gradient is wanted: SiLU and averages in place of ReLU and maxima.
+    smooth: bool,
     specs: &'static [Spec<'static>],
 }
 
@@ -41,15 +47,19 @@ impl Arch {
 }
 
 /// For grey images.
-pub static GREY: Arch = Arch { name: "fmnist-cnn", channels: 1, specs: &SPECS };
+pub static GREY: Arch = Arch { name: "fmnist-cnn", channels: 1, smooth: false, specs: &SPECS };
 
 /// For colour images.
-pub static COLOUR: Arch = Arch { name: "fmnist-colour-cnn", channels: 3, specs: &COLOUR_SPECS };
+pub static COLOUR: Arch =
+    Arch { name: "fmnist-colour-cnn", channels: 3, smooth: false, specs: &COLOUR_SPECS };
+
+/// For grey images with noise, beside each a plane that tells the noise level.
+pub static NOISY: Arch = Arch { name: "fmnist-noisy-cnn", channels: 2, smooth: true, specs: &NOISY_SPECS };
 
 /// What the network says about a batch.
 #[derive(Debug)]
 pub struct Output {
-    /// Last hidden layer, f32 `[n, 128]`, never negative.
+    /// Last hidden layer, f32 `[n, 128]`, after ReLU never negative.
     pub features: Tensor,
     /// Unnormalised log-probabilities, f32 `[n, 10]`.
     pub logits: Tensor,
@@ -70,6 +80,13 @@ const SPECS: [Spec<'static>; 12] = [
     ("hidden.bias", &[128]),
     ("hidden.weight", &[128, 64 * 3 * 3]),
 ];
+
+/// The same for noisy images.
+const NOISY_SPECS: [Spec<'static>; 12] = {
+    let mut specs = SPECS;
+    specs[1] = ("conv1.weight", &[32, 2, 3, 3]);
+    specs
+};
 
 /// The same for colour images.
 const COLOUR_SPECS: [Spec<'static>; 14] = {
@@ -145,6 +162,27 @@ impl Classifier {
         self.params.to_safetensors(half)
     }
 
+    /// Another handle on the same weights, for another thread.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let params = self.params.iter().map(|(name, t)| (name.to_owned(), t.shallow_clone())).collect();
+        Self { arch: self.arch, params: Params::from_map(params) }
+    }
+
+    /// Another handle on the weights, on `device`; they are copied only if they are elsewhere.
+    ///
+    /// # Errors
+    /// When libtorch cannot copy them.
+    pub fn to_device(&self, device: Device) -> Result<Self> {
+        let moved = self.params.iter().map(|(name, t)| Ok((name.to_owned(), t.f_to_device(device)?)));
+        Ok(Self { arch: self.arch, params: Params::from_map(moved.collect::<Result<_>>()?) })
+    }
+
+    /// What distinguishes it.
+    pub fn arch(&self) -> &'static Arch {
+        self.arch
+    }
+
     /// The weights by name, for a trainer outside.
     pub fn named_parameters(&self) -> &Params {
         &self.params
@@ -153,24 +191,28 @@ impl Classifier {
     /// Differentiable forward pass.
     ///
     /// # Shapes
-    /// x: f32 `[n, channels, 28, 28]` in [-1, 1].
+    /// x: `[n, channels, 28, 28]` in [-1, 1], of the kind of the weights: f32 unless they were given in another.
     ///
     /// # Errors
     /// When `x` has another kind or shape.
     pub fn forward(&self, x: &Tensor) -> Result<Output> {
-        tensors::expect("classifier input", x, Kind::Float, &[-1, self.arch.channels, 28, 28])?;
+        let kind = self.layer("conv1")?.0.f_kind()?;
+        tensors::expect("classifier input", x, kind, &[-1, self.arch.channels, 28, 28])?;
         let mut h = channels_last(x)?;
         for (layer, pooled) in [("conv1", true), ("conv2", true), ("conv3", false), ("conv4", true)] {
             let (weight, bias) = self.layer(layer)?;
             h = h.f_conv2d(weight, Some(bias), [1, 1], [1, 1], [1, 1], 1)?;
-            if pooled {
+            h = match (self.arch.smooth, pooled) {
+                (true, true) => h.f_silu()?.f_avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)?,
+                (true, false) => h.f_silu()?,
                 // Before ReLU: the same values as after it, with a quarter of the work for ReLU.
-                h = h.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
-            }
-            h = h.f_relu()?;
+                (false, true) => h.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu()?,
+                (false, false) => h.f_relu()?,
+            };
         }
         let (weight, bias) = self.layer("hidden")?;
-        let features = h.f_flatten(1, -1)?.f_linear(weight, Some(bias))?.f_relu()?; // [n, 128]
+        let hidden = h.f_flatten(1, -1)?.f_linear(weight, Some(bias))?; // [n, 128]
+        let features = if self.arch.smooth { hidden.f_silu()? } else { hidden.f_relu()? };
         let (weight, bias) = self.layer("head")?;
         let logits = features.f_linear(weight, Some(bias))?; // [n, 10]
         Ok(Output { features, logits })

@@ -4,12 +4,14 @@ mod batches;
 mod builtin;
 mod classifier;
 pub mod inception;
+mod noisy;
 mod params;
 mod pca;
 mod strict;
 
-pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca};
-pub use classifier::{Arch, COLOUR, Classifier, GREY, Output};
+pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca};
+pub use classifier::{Arch, COLOUR, Classifier, GREY, NOISY, Output};
+pub use noisy::NoisyClassifier;
 pub use params::Params;
 pub use pca::{Pca, PcaSpace};
 

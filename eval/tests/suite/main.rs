@@ -13,6 +13,7 @@ mod frechet;
 mod inception;
 mod metrics;
 mod moments;
+mod noisy;
 mod pairs;
 mod parity;
 mod pca;

@@ -1,7 +1,7 @@
 //! Autoguidance.
 
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
-use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Preds};
+use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Needs, Preds};
 
 /// Registry entry.
 pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
@@ -23,11 +23,11 @@ impl Guidance for Auto {
     }
 
     fn combine(&mut self, ctx: &EvalCtx<'_>, preds: Preds) -> Guided {
-        preds.guide(|strong, weak| strong + (strong - weak) * (ctx.scale - 1.0)).into()
+        preds.away(ctx.scale).into()
     }
 
-    fn weak(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::Weak
     }
 
     fn fresh(&self) -> Box<dyn Guidance> {

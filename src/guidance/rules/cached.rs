@@ -39,7 +39,7 @@ impl Guidance for Cached {
         let batch = ctx.batch();
         let asked = self.inner.plan(ctx);
         // Carried or computed, all images of a step alike: one that has nothing kept yet makes all compute.
-        let all = if asked.weak == Images::None { &asked.uncond } else { &asked.weak };
+        let all = asked.other();
         let ready = Images::of(&flags(self.known.as_ref(), batch));
         if ctx.step.is_multiple_of(self.every) || all.and(&ready, batch) != *all {
             self.carried = Images::None;

@@ -23,7 +23,7 @@ impl Guidance for Cfg {
     }
 
     fn combine(&mut self, ctx: &EvalCtx<'_>, preds: Preds) -> Guided {
-        preds.guide(|c, u| c + (c - u) * (ctx.scale - 1.0)).into()
+        preds.away(ctx.scale).into()
     }
 
     fn fresh(&self) -> Box<dyn Guidance> {

@@ -20,6 +20,8 @@ mod cached;
 mod cfg;
 mod cfg_zero;
 mod cfgpp;
+mod classifier;
+mod gate;
 mod interval;
 mod rescale;
 mod schedule;
@@ -29,9 +31,9 @@ mod unguided;
 
 pub(super) use self::{
     adaptive::ENTRY as ADAPTIVE, apg::ENTRY as APG, auto::ENTRY as AUTO, cached::ENTRY as CACHED,
-    cfg::ENTRY as CFG, cfg_zero::ENTRY as CFG_ZERO, cfgpp::ENTRY as CFGPP, interval::ENTRY as INTERVAL,
-    rescale::ENTRY as RESCALE, schedule::ENTRY as SCHEDULE, sparse::ENTRY as SPARSE,
-    threshold::ENTRY as THRESHOLD, unguided::ENTRY as NONE,
+    cfg::ENTRY as CFG, cfg_zero::ENTRY as CFG_ZERO, cfgpp::ENTRY as CFGPP, classifier::ENTRY as CLASSIFIER,
+    interval::ENTRY as INTERVAL, rescale::ENTRY as RESCALE, schedule::ENTRY as SCHEDULE,
+    sparse::ENTRY as SPARSE, threshold::ENTRY as THRESHOLD, unguided::ENTRY as NONE,
 };
 
 pub use adaptive::Adaptive;
@@ -41,6 +43,8 @@ pub use cached::Cached;
 pub use cfg::Cfg;
 pub use cfg_zero::CfgZero;
 pub use cfgpp::CfgPp;
+pub use classifier::Classifier;
+pub use gate::{Gate, Gated};
 pub use interval::Interval;
 pub use rescale::Rescale;
 pub use schedule::{Scaled, Shape};

@@ -39,26 +39,15 @@ impl<'a> Classify<'a> {
     fn arch(&self) -> &'static Arch {
         if self.data.channels == 3 { &COLOUR } else { &GREY }
     }
-
-    fn clone_params(params: &Params) -> Params {
-        params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect()
-    }
 }
 
 impl Task for Classify<'_> {
     fn init(&mut self, device: Device) -> Params {
-        match Classifier::init(self.arch(), self.seed) {
-            Ok(net) => net
-                .named_parameters()
-                .iter()
-                .map(|(name, t)| (name.to_owned(), t.to_device(device)))
-                .collect(),
-            Err(e) => unreachable!("a fresh network has the right shapes: {e}"),
-        }
+        fresh(self.arch(), self.seed, device)
     }
 
     fn bind(&mut self, params: &Params) {
-        self.net = Classifier::from_tensors(self.arch(), Self::clone_params(params)).ok();
+        self.net = over(self.arch(), params).ok();
     }
 
     fn loss(&self, images: &Tensor, labels: &Tensor) -> Tensor {
@@ -82,7 +71,7 @@ impl Task for Classify<'_> {
     fn finish(&self, ema: &Params, dir: &Path, about: &Training) -> Result<()> {
         // Statistics belong to the weights as they are stored, so they are read back in half precision first.
         let arch = self.arch();
-        let bytes = Classifier::from_tensors(arch, Self::clone_params(ema))?.to_safetensors(true)?;
+        let bytes = over(arch, ema)?.to_safetensors(true)?;
         let net = Classifier::from_safetensors(arch, &bytes)?;
         write_whole(&dir.join("weights.safetensors"), &bytes)?;
         let mut moments = ShardedMoments::new(net.dim());
@@ -101,8 +90,23 @@ impl Task for Classify<'_> {
     }
 }
 
+/// Weights to start from, which follow from `seed` alone.
+pub(super) fn fresh(arch: &'static Arch, seed: u64, device: Device) -> Params {
+    match Classifier::init(arch, seed) {
+        Ok(net) => {
+            net.named_parameters().iter().map(|(name, t)| (name.to_owned(), t.to_device(device))).collect()
+        }
+        Err(e) => unreachable!("a fresh network has the right shapes: {e}"),
+    }
+}
+
+/// The network over `params`.
+pub(super) fn over(arch: &'static Arch, params: &Params) -> fewstep_eval::Result<Classifier> {
+    Classifier::from_tensors(arch, params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect())
+}
+
 /// Each image moved by up to [`SHIFT`] pixels, so that features do not hang on exact positions.
-fn shifted(images: &Tensor) -> Tensor {
+pub(super) fn shifted(images: &Tensor) -> Tensor {
     let size = images.size();
     let (b, c, h, w) = (size[0], size[1], size[2], size[3]);
     let padded = match c {

@@ -12,45 +12,11 @@ use fewstep_models::{
 use fewstep_samplers::{GridRule, Node};
 use tch::{Device, Kind, Tensor};
 
-use super::Task;
+use super::levels::quantiles;
+use super::{Levels, Task};
 use crate::output::{write_grid, write_whole};
 use crate::pipeline::{Batches, Job, Observer, Silent, quantise};
 use crate::train::Training;
-
-/// Where on the path training images stand.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Levels {
-    /// `ln sigma` normal (2206.00364, Table 1: mean -1.2, std 1.2).
-    LogNormal {
-        /// Mean of `ln sigma`.
-        mean: f64,
-        /// Standard deviation of `ln sigma`.
-        std: f64,
-    },
-    /// `t` uniform over the path.
-    Uniform,
-    /// `ln(t / (1 - t))` normal (2403.03206 §3.1), for paths on `0..1`.
-    LogitNormal {
-        /// Mean of the logit.
-        mean: f64,
-        /// Standard deviation of the logit.
-        std: f64,
-    },
-}
-
-impl Levels {
-    /// The node at quantile `u` in `(0, 1)`, where `z` is the same quantile of a standard normal.
-    fn node(self, spec: &ModelSpec, u: f64, z: f64) -> Node {
-        match self {
-            Self::LogNormal { mean, std } => spec.path.node(spec.path.t_of_lambda(-(mean + std * z))),
-            Self::Uniform => {
-                let (lo, hi) = spec.path.range();
-                spec.path.node(lo + u * (hi - lo))
-            }
-            Self::LogitNormal { mean, std } => spec.path.node(1.0 / (1.0 + (-(mean + std * z)).exp())),
-        }
-    }
-}
 
 /// Share of images that lose their label in training, so that the network learns the unconditional model too
 /// (2207.12598).
@@ -136,14 +102,8 @@ impl Task for Denoise {
     fn loss(&self, images: &Tensor, labels: &Tensor) -> Tensor {
         let Some(net) = &self.net else { unreachable!("`bind` comes before `loss`") };
         let b = images.size()[0];
-        // One level from each of b equal slices: the same distribution with far less noise in the loss.
-        let u = (Tensor::arange(b, (Kind::Double, Device::Cpu))
-            + Tensor::rand([b], (Kind::Double, Device::Cpu)))
-            / b as f64;
-        let z = (u.clamp(1e-9, 1.0 - 1e-9) * 2.0 - 1.0).erfinv() * std::f64::consts::SQRT_2;
-        let nodes: Vec<Node> = (0..b)
-            .map(|i| self.levels.node(&self.spec, u.double_value(&[i]), z.double_value(&[i])))
-            .collect();
+        let nodes: Vec<Node> =
+            quantiles(b).into_iter().map(|(u, z)| self.levels.node(&self.spec, u, z)).collect();
         let prediction = self.spec.prediction;
         let eps = images.randn_like();
         let x = self.column(&nodes, |n| n.alpha) * images + self.column(&nodes, |n| n.sigma) * &eps;

@@ -2,6 +2,8 @@
 
 mod classify;
 mod denoise;
+mod levels;
+mod noisy;
 
 use std::path::Path;
 
@@ -10,7 +12,9 @@ use fewstep_models::Params;
 use tch::{Device, Tensor};
 
 pub use classify::Classify;
-pub use denoise::{Denoise, Levels};
+pub use denoise::Denoise;
+pub use levels::Levels;
+pub use noisy::ClassifyNoisy;
 
 use super::Training;
 

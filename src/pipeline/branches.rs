@@ -1,0 +1,106 @@
+//! The predictions that a guidance rule asks for.
+
+use anyhow::{Context, Result, bail};
+use fewstep_models::Denoiser;
+use fewstep_samplers::{Node, Pred};
+use tch::{Device, Kind, Tensor};
+
+use crate::guidance::{Beside, Branches, Guide, Images, Preds, difference};
+
+/// A network with the labels of a batch, and what its guide works with beside it.
+pub(super) struct Networks<'a> {
+    pub(super) denoiser: &'a dyn Denoiser,
+    pub(super) class: Option<&'a Tensor>,
+    pub(super) guide: &'a Guide,
+}
+
+impl Networks<'_> {
+    /// What a rule asked for, as `x0`.
+    ///
+    /// # Shapes
+    /// `x: [batch, c, h, w]`
+    pub(super) fn branches(&self, branches: &Branches, x: &Tensor, nodes: &[Node]) -> Result<Preds> {
+        let Branches { uncond, weak, classifier, .. } = branches;
+        if [uncond, weak, classifier].into_iter().filter(|images| **images != Images::None).count() > 1 {
+            bail!("a guidance rule compares with one other prediction, and this one asks for two");
+        }
+        let images = branches.other();
+        let (some, of_some) = (images.take(x), nodes_of(images, nodes));
+        let cond = || match &branches.cond {
+            Images::All => predict(self.denoiser, x, nodes, Pred::X0, self.class),
+            Images::None => Ok(x.zeros_like()),
+            Images::Some(_) => {
+                bail!("a guidance rule asks for the conditional prediction of some images only")
+            }
+        };
+        let (cond, other) = if *images == Images::None {
+            (cond()?, None)
+        } else if let (true, Images::All, Some(class)) =
+            (joint(x.device()) && images == uncond, &branches.cond, self.class)
+        {
+            let nodes = if let [node] = nodes { vec![*node] } else { [nodes, &of_some].concat() };
+            let class = Tensor::cat(&[class, &self.null(&some)?], 0);
+            let both = predict(self.denoiser, &Tensor::cat(&[x, &some], 0), &nodes, Pred::X0, Some(&class))?;
+            let (n, k) = (x.size()[0], some.size()[0]);
+            (both.narrow(0, 0, n), Some(both.narrow(0, n, k)))
+        } else {
+            let cond = cond()?;
+            let other = self.other(branches, &cond, &some, &of_some)?;
+            (cond, Some(other))
+        };
+        Ok(Preds { cond, other, images: images.clone(), fresh: true })
+    }
+
+    /// The second prediction, for the images `some` of the batch; `cond` is the first one of the whole batch.
+    fn other(&self, branches: &Branches, cond: &Tensor, some: &Tensor, nodes: &[Node]) -> Result<Tensor> {
+        let images = branches.other();
+        if images == &branches.uncond {
+            return predict(self.denoiser, some, nodes, Pred::X0, Some(&self.null(some)?));
+        }
+        let class = self.class.map(|class| images.take(class));
+        match self.guide.beside() {
+            Beside::Weak(weak) => predict(&**weak, some, nodes, Pred::X0, class.as_ref()),
+            Beside::Classifier(classifier) => {
+                let class = class.context("the model has no label to look for")?;
+                Ok(images.take(cond) - difference(&**classifier, some, nodes, &class)?)
+            }
+            Beside::Nothing => bail!("a guidance rule asks for a network that is not there"),
+        }
+    }
+
+    /// "No label" for each of `x`.
+    fn null(&self, x: &Tensor) -> Result<Tensor> {
+        let null = self.denoiser.spec().classes.context("the model has no label to leave out")?;
+        Ok(Tensor::full([x.size()[0]], null, (Kind::Int64, x.device())))
+    }
+}
+
+/// The nodes of `images`; one node stands for all.
+fn nodes_of(images: &Images, nodes: &[Node]) -> Vec<Node> {
+    if let [node] = nodes {
+        return vec![*node];
+    }
+    let mask = images.mask(nodes.len());
+    nodes.iter().zip(mask).filter(|(_, kept)| *kept).map(|(node, _)| *node).collect()
+}
+
+/// Whether both branches go through the network in one call of twice the batch: on a GPU, where small batches leave it
+/// idle. On a CPU an image costs about the same in any batch of some size, and two calls need half the
+/// memory; `cargo bench --bench guidance` compares the two.
+fn joint(device: Device) -> bool {
+    device != Device::Cpu
+}
+
+/// One pass of a network.
+pub(super) fn predict(
+    denoiser: &dyn Denoiser,
+    x: &Tensor,
+    nodes: &[Node],
+    want: Pred,
+    class: Option<&Tensor>,
+) -> Result<Tensor> {
+    Ok(match nodes {
+        [node] => denoiser.predict(x, node, want, class)?,
+        _ => denoiser.predict_each(x, nodes, want, class)?,
+    })
+}
