@@ -173,6 +173,25 @@ fn the_classifier_is_asked_only_where_there_is_guidance() {
 }
 
 #[test]
+fn what_the_built_in_classifier_says_of_an_image_does_not_depend_on_its_company() {
+    tch::set_num_threads(1);
+    let classifier = BuiltIn::new(Device::Cpu).unwrap();
+    tch::manual_seed(4);
+    let n = 21;
+    let x = Tensor::randn([n, 1, 28, 28], cpu(Kind::Float));
+    let class = Tensor::arange(n, cpu(Kind::Int64)).remainder(10);
+    let nodes: Vec<Node> =
+        (0..n).map(|i| Node { t: 0.0, alpha: 1.0 - 0.04 * i as f64, sigma: 0.2 + 0.1 * i as f64 }).collect();
+    let all = difference(&classifier, &x, &nodes, &class).unwrap();
+    for (first, count) in [(0, 1), (3, 8), (5, 16), (20, 1)] {
+        let part = |t: &Tensor| t.narrow(0, first, count);
+        let nodes = &nodes[first as usize..(first + count) as usize];
+        let alone = difference(&classifier, &part(&x), nodes, &part(&class)).unwrap();
+        assert!(alone.equal(&part(&all)), "{first} {count}");
+    }
+}
+
+#[test]
 fn the_built_in_classifier_raises_the_probability_of_the_class() {
     tch::set_num_threads(1);
     let classifier = BuiltIn::new(Device::Cpu).unwrap();

@@ -83,6 +83,11 @@ pub fn difference(
     Ok(gradient * column(&square))
 }
 
+/// Images in one pass of the built-in classifier, the last one filled up. libtorch chooses its kernels by shape, and they
+/// round differently: in passes of one size a picture does not depend on those beside it. One of 8 takes a sixth more time
+/// an image than one of 16, and little more than half as much for a single image.
+const BLOCK: usize = 8;
+
 /// The built-in classifier of noisy images.
 #[derive(Debug)]
 pub struct BuiltIn(NoisyClassifier);
@@ -99,7 +104,17 @@ impl BuiltIn {
 
 impl LevelClassifier for BuiltIn {
     fn log_probs(&self, z: &Tensor, rho: &[f64]) -> Result<Tensor> {
-        Ok(self.0.log_probs(&z.to_kind(Kind::Float), rho)?)
+        let z = z.to_kind(Kind::Float);
+        let mut told = Vec::new();
+        for (i, levels) in rho.chunks(BLOCK).enumerate() {
+            let (count, missing) = (levels.len() as i64, (BLOCK - levels.len()) as i64);
+            let images = z.f_narrow(0, (i * BLOCK) as i64, count)?;
+            let images = images.f_constant_pad_nd([0, 0, 0, 0, 0, 0, 0, missing])?;
+            let mut levels = levels.to_vec();
+            levels.resize(BLOCK, 1.0);
+            told.push(self.0.log_probs(&images, &levels)?.f_narrow(0, 0, count)?);
+        }
+        Ok(Tensor::f_cat(&told, 0)?)
     }
 
     fn highest(&self) -> f64 {

@@ -1,5 +1,6 @@
 //! Feature networks: images in, features out, always in one fixed batch shape.
 
+mod arch;
 mod batches;
 mod builtin;
 mod classifier;
@@ -9,8 +10,9 @@ mod params;
 mod pca;
 mod strict;
 
+pub use arch::{Arch, COLOUR, GREY, NOISY};
 pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca};
-pub use classifier::{Arch, COLOUR, Classifier, GREY, NOISY, Output};
+pub use classifier::{Classifier, Output};
 pub use noisy::NoisyClassifier;
 pub use params::Params;
 pub use pca::{Pca, PcaSpace};
