@@ -239,6 +239,31 @@ fn every_value_says_what_it_is() {
     assert!(stderr.contains("60 of 60 pictures are grey"), "{stderr}");
 }
 
+#[test]
+fn components_are_feature_spaces_too() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 120);
+    // The same pictures with every other pixel one level off: nothing to the eye, and fine texture.
+    let mut bytes = fs::read(dir.path().join("a.idx")).unwrap();
+    bytes[16..].iter_mut().step_by(2).for_each(|v| *v ^= 1);
+    fs::write(dir.path().join("b.idx"), bytes).unwrap();
+    let (a, b) = (text(&dir, "a.idx"), text(&dir, "b.idx"));
+    let saved = text(&dir, "a.npz");
+    for (name, net) in [("fmnist-pixel-pca", "pixel-pca:"), ("fmnist-patch-pca", "patch-pca:")] {
+        let with = |args: &[&str]| json(&[args, &["--extractor", name]].concat())[0].clone();
+        let far = with(&["fid", &a, "fmnist-train"]);
+        let near = with(&["fid", &a, &b]);
+        assert!(far["net"].as_str().unwrap().starts_with(net), "{far}");
+        let (far, near) = (far["value"].as_f64().unwrap(), near["value"].as_f64().unwrap());
+        assert!(near > 0.0 && near < 0.1 * far, "{name}: {near} beside {far}");
+        // Statistics find the moments of the network they were made by.
+        run(&["stats", &a, "-o", &saved, "--extractor", name]);
+        let again = with(&["fid", &saved, "fmnist-train"])["value"].as_f64().unwrap();
+        assert!((again / far - 1.0).abs() < 1e-6, "{again} and {far}");
+        refuses(&["is", &a, "--extractor", name], &[name, "no classes"]);
+    }
+}
+
 /// A PNG header that promises 40,000 x 40,000 pixels.
 fn huge() -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".to_vec();

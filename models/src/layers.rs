@@ -7,9 +7,12 @@ use crate::source::{Init, Scope};
 /// The same values with the second axis fastest in memory, which libtorch calls the channels-last format.
 ///
 /// # Shapes
-/// `[b, c, h, w]`, kept
+/// `[b, c, h, w]`, kept; of other ranks nothing changes
 pub fn channels_last(x: &Tensor) -> Tensor {
-    x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
+    let size = x.size();
+    let [_, c, h, w] = size[..] else { return x.shallow_clone() };
+    // Of one channel both orders are the same memory, and only the strides say which is meant.
+    x.permute([0, 2, 3, 1]).contiguous().as_strided(&size, [h * w * c, 1, w * c, c], None)
 }
 
 /// 2-D convolution with a square kernel and a bias.

@@ -5,12 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use fewstep_eval::Error;
 use fewstep_eval::feature::inception::{
     BATCH, INPUT, Inception, Layout, Picture as Bytes, Protocol, Resizer, SIDE, Tap, Trust, Weights,
 };
-use fewstep_eval::feature::{Classifier, EXTRACT_BATCH, FeatureNet as _, GREY, fmnist_cnn};
+use fewstep_eval::feature::{
+    Classifier, EXTRACT_BATCH, FeatureNet as _, Pca, fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca,
+};
 use fewstep_eval::source::Picture;
+use fewstep_eval::stats::Statistics;
 use tch::Tensor;
 
 /// What is to be kept of a network's outputs.
@@ -40,6 +44,45 @@ impl Wanted {
     }
 }
 
+/// Feature spaces that ship with the program, all of 28x28 grey pictures of clothes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Builtin {
+    /// Last hidden layer of a classifier: sees what tells garments apart
+    FmnistCnn,
+    /// 64 principal components of the pixels: sees where mass is
+    FmnistPixelPca,
+    /// 49 principal components of 7x7 patches: sees fine texture
+    FmnistPatchPca,
+}
+
+impl Builtin {
+    fn open(self) -> Result<(Network, Statistics)> {
+        Ok(match self {
+            Self::FmnistCnn => {
+                let (net, statistics) = fmnist_cnn()?;
+                (Network::Fmnist(net), statistics)
+            }
+            Self::FmnistPixelPca | Self::FmnistPatchPca => {
+                let open = if self == Self::FmnistPixelPca { fmnist_pixel_pca } else { fmnist_patch_pca };
+                let (net, statistics) = open()?;
+                (Network::Pca(self, net), statistics)
+            }
+        })
+    }
+
+    /// Moments of its training set.
+    ///
+    /// # Errors
+    /// If the built-in files are damaged.
+    pub fn statistics(self) -> Result<Statistics> {
+        Ok(self.open()?.1)
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 /// A network with its way from pictures to inputs.
 #[derive(Debug)]
 pub struct Extractor {
@@ -61,6 +104,8 @@ pub enum Network {
     Inception(Box<Inception>),
     /// `fmnist-cnn`
     Fmnist(Classifier),
+    /// `fmnist-pixel-pca` or `fmnist-patch-pca`
+    Pca(Builtin, Pca),
 }
 
 /// What the network says about some pictures, row by row; empty where it was not wanted.
@@ -95,12 +140,17 @@ impl Extractor {
         Ok(Self::new(Network::Inception(Box::new(net)), Some(protocol)))
     }
 
-    /// The network that ships with the program.
+    /// One that ships with the program.
     ///
     /// # Errors
     /// If the built-in files are damaged.
-    pub fn fmnist() -> Result<Self> {
-        Ok(Self::new(Network::Fmnist(fmnist_cnn()?.0), None))
+    pub fn builtin(which: Builtin) -> Result<Self> {
+        Ok(Self::new(which.open()?.0, None))
+    }
+
+    /// Which of those that ship with the program this is, if it is one.
+    pub fn which(&self) -> Option<Builtin> {
+        self.network.which()
     }
 
     fn new(network: Network, protocol: Option<Protocol>) -> Self {
@@ -115,6 +165,7 @@ impl Extractor {
         Ok(match &self.network {
             Network::Inception(net) => format!("{}:{}", Inception::NAME, net.sha256()),
             Network::Fmnist(net) => net.id()?,
+            Network::Pca(_, net) => net.id()?,
         })
     }
 
@@ -135,12 +186,20 @@ impl Extractor {
 
     /// Length of a feature vector.
     pub fn dim(&self) -> usize {
-        if self.is_inception() { Tap::F2048.dim() } else { Classifier::DIM }
+        match &self.network {
+            Network::Inception(_) => Tap::F2048.dim(),
+            Network::Fmnist(_) => Classifier::DIM,
+            Network::Pca(_, net) => net.dim(),
+        }
     }
 
-    /// Count of classes.
+    /// Count of classes; 0 if it is no classifier.
     pub fn classes(&self) -> usize {
-        if self.is_inception() { Tap::LogitsUnbiased.dim() } else { Classifier::CLASSES }
+        match self.network {
+            Network::Inception(_) => Tap::LogitsUnbiased.dim(),
+            Network::Fmnist(_) => Classifier::CLASSES,
+            Network::Pca(..) => 0,
+        }
     }
 
     /// Length of the spatial features; 0 if there are none.
@@ -169,8 +228,7 @@ impl Preparer<'_> {
             return grey.map(Prepared::Grey).ok_or_else(|| Error::Picture {
                 file: format!("number {number}"),
                 problem: format!(
-                    "it is {width}x{height}, `{}` takes 28x28 grey; for others give `--weights`",
-                    GREY.name
+                    "it is {width}x{height}, the built-in networks take 28x28 grey; for others give `--weights`"
                 ),
             });
         };
@@ -199,11 +257,20 @@ impl Preparer<'_> {
 }
 
 impl Network {
+    fn which(&self) -> Option<Builtin> {
+        match self {
+            Self::Inception(_) => None,
+            Self::Fmnist(_) => Some(Builtin::FmnistCnn),
+            Self::Pca(which, _) => Some(*which),
+        }
+    }
+
     /// The same network for another thread.
     pub(super) fn share(&self) -> Result<Self> {
         Ok(match self {
             Self::Inception(net) => Self::Inception(Box::new(net.share())),
-            Self::Fmnist(_) => Self::Fmnist(fmnist_cnn()?.0),
+            Self::Fmnist(_) => Builtin::FmnistCnn.open()?.0,
+            Self::Pca(which, _) => which.open()?.0,
         })
     }
 
@@ -235,15 +302,8 @@ impl Network {
                 Ok(Outputs { features: next(all[0])?, logits: next(all[1])?, spatial: next(all[2])? })
             }
             Self::Fmnist(net) => {
-                if wanted.spatial {
-                    bail!("`{}` has no spatial features; give `--weights`", GREY.name);
-                }
-                let values: Vec<&[u8]> = pictures
-                    .iter()
-                    .filter_map(|p| if let Prepared::Grey(v) = p { Some(v.as_slice()) } else { None })
-                    .collect();
-                let x = Tensor::f_from_slice(&values.concat())?.f_view([n, 1, 28, 28])?;
-                let out = net.infer(&x)?;
+                self.lacks("spatial features", wanted.spatial)?;
+                let out = net.infer(&grey(pictures)?)?;
                 let keep = |is: bool, t: &Tensor| if is { rows(t) } else { Ok(Vec::new()) };
                 Ok(Outputs {
                     features: keep(features, &out.features)?,
@@ -251,8 +311,27 @@ impl Network {
                     spatial: Vec::new(),
                 })
             }
+            Self::Pca(_, net) => {
+                self.lacks("spatial features", wanted.spatial)?;
+                self.lacks("classes", wanted.logits)?;
+                Ok(Outputs { features: rows(&net.extract(&grey(pictures)?)?)?, ..Outputs::default() })
+            }
         }
     }
+
+    fn lacks(&self, what: &str, wanted: bool) -> Result<()> {
+        let Some(which) = self.which().filter(|_| wanted) else { return Ok(()) };
+        bail!("`{}` has no {what}; give `--weights`", which.name())
+    }
+}
+
+/// `[n, 1, 28, 28]` u8
+fn grey(pictures: &[Prepared]) -> Result<Tensor> {
+    let values: Vec<&[u8]> = pictures
+        .iter()
+        .filter_map(|p| if let Prepared::Grey(v) = p { Some(v.as_slice()) } else { None })
+        .collect();
+    Ok(Tensor::f_from_slice(&values.concat())?.f_view([pictures.len() as i64, 1, 28, 28])?)
 }
 
 fn rows(t: &Tensor) -> Result<Vec<f32>> {

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use fewstep_eval::feature::fmnist_cnn;
 use fewstep_eval::source::{self, Source};
 use fewstep_eval::stats::Moments;
 use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored};
 
-use super::{Extractor, Gathered, Options, Shards, Wanted, extract};
+use super::{Builtin, Extractor, Gathered, Options, Shards, Wanted, extract};
 
 /// Pictures or statistics, opened but not read.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ pub struct Means<'a> {
 }
 
 impl Input {
-    /// Name of the built-in reference: the training set of the built-in network.
+    /// Name of the built-in reference: the training set of the built-in networks.
     pub const BUILTIN: &'static str = "fmnist-train";
 
     /// Opens a folder, file, or the built-in reference.
@@ -108,7 +107,7 @@ impl Input {
         match &self.kind {
             Kind::Pictures(source) => of_pictures(side, source.as_ref(), wanted, means),
             Kind::Statistics(file) => of_file(side, file, wanted, means),
-            Kind::Builtin => builtin(side, wanted).map(Some),
+            Kind::Builtin => builtin(side, wanted, means.extractor).map(Some),
         }
     }
 }
@@ -200,14 +199,14 @@ fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> 
     Ok(())
 }
 
-fn builtin(side: Side, wanted: Wanted) -> Result<Side> {
+fn builtin(side: Side, wanted: Wanted, extractor: Option<&Extractor>) -> Result<Side> {
     if wanted.rows || wanted.logits || wanted.spatial {
         bail!(
             "the built-in reference `{}` holds mean and covariance only; give the pictures",
             Input::BUILTIN
         );
     }
-    let (_, statistics) = fmnist_cnn()?;
+    let statistics = extractor.and_then(Extractor::which).unwrap_or(Builtin::FmnistCnn).statistics()?;
     let about = About {
         n: Some(statistics.moments.n()),
         extractor: Some(statistics.extractor),

@@ -4,19 +4,11 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
 use fewstep_eval::feature::inception::Protocol;
 use indicatif::ProgressBar;
 
 use crate::cli::{bar, note, set_threads, warn};
-use crate::measure::{Extractor, Input, Means, Options, Side, Wanted};
-
-/// Networks that ship with the program.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Builtin {
-    /// Classifier of 28x28 grey pictures of clothes
-    FmnistCnn,
-}
+use crate::measure::{Builtin, Extractor, Input, Means, Options, Side, Wanted};
 
 /// Which network looks at the pictures, and how.
 #[derive(Debug, clap::Args)]
@@ -62,7 +54,8 @@ impl Common {
         let needed = inputs.iter().find(|(input, wanted)| input.needs_network(*wanted));
         let extractor = match needed {
             Some((input, _)) => Some(self.network(input)?),
-            None => None,
+            // The built-in reference has statistics for each of these.
+            None => self.extractor.map(Extractor::builtin).transpose()?,
         };
         let total = inputs.iter().map(|(input, _)| input.pictures(self.n)).sum();
         let progress = Progress::new(total);
@@ -101,7 +94,7 @@ impl Common {
                 }
                 Ok(extractor)
             }
-            (None, Some(Builtin::FmnistCnn)) => Extractor::fmnist(),
+            (None, Some(which)) => Extractor::builtin(which),
             (None, None) => {
                 let name = input.name();
                 bail!(
