@@ -208,6 +208,21 @@ fn a_resumed_bench_measures_the_metrics_that_are_missing() {
 }
 
 #[test]
+fn what_a_budget_chooses_makes_no_rows() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let names = |solver: &str| {
+        let what = ["bench", "-m", &model, "--solver", solver, "--nfe", "3,4", "--samples", "20", "--json"];
+        let (report, _) = report(&[&what[..], &["--teacher", "none", "-o", &out, "--resume"]].concat());
+        let cells = report["cells"].as_array().unwrap().clone();
+        cells.iter().map(|cell| cell["solver"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("dpm-fast"), ["dpm-fast", "dpm-fast"]);
+    // The same plans by their full name are the same cells.
+    assert_eq!(names("dpm-fast:tail=1"), ["dpm-fast:tail=1", "dpm-fast:tail=1"]);
+}
+
+#[test]
 fn metrics_without_a_meaning_are_refused() {
     let (dir, model) = model();
     let out = dir.path().join("out").to_str().unwrap().to_owned();

@@ -92,6 +92,13 @@ impl Report {
         self.cells.iter().find(|cell| cell.plan_hash == plan_hash && cell.samples == samples)
     }
 
+    /// Calls the solver of the cells with this plan `solver`, as a table with another set of rows may want it.
+    pub fn rename(&mut self, plan_hash: &str, solver: &str) {
+        for cell in self.cells.iter_mut().filter(|cell| cell.plan_hash == plan_hash) {
+            solver.clone_into(&mut cell.solver);
+        }
+    }
+
     /// Stores a cell, in the place of an older one with the same solver, grid, steps, plan and count of samples.
     pub fn record(&mut self, cell: Cell) {
         let same = |old: &&mut Cell| {

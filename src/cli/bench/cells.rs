@@ -40,6 +40,9 @@ impl Bench<'_> {
             let names = names.into_iter().collect::<Vec<_>>().join("`, `");
             note(&format!("finished cells that lack `{names}` and are measured again: {cells}"));
         }
+        for task in tasks {
+            record.report.rename(&task.hash, &task.solver);
+        }
         // A run that went on to more blocks before has further metrics measured in all of them.
         for block in 0..record.report.blocks {
             if !self.block(block, tasks, teacher, record)? {
@@ -93,7 +96,7 @@ impl Bench<'_> {
                 return Ok(false);
             };
             let mut cell = record.report.finished(hash, samples).cloned().unwrap_or_else(|| Cell {
-                solver: plan.solver.clone(),
+                solver: task.solver.clone(),
                 grid: plan.grid.clone(),
                 steps: plan.steps as u32,
                 nfe: plan.nfe() as u32,

@@ -15,8 +15,15 @@ use crate::cli::solver::AnySolver;
 use crate::guidance::{Rule, is_off};
 use crate::pipeline::Program;
 
+/// A plan under the name by which it was asked for. The plan's own may say more: what a budget chose, the last orders of
+/// `dpm-fast` for instance, which differs from cell to cell of a row.
+pub(super) struct Asked {
+    solver: String,
+    plan: Plan,
+}
+
 /// All cells to measure, in the order of the report.
-pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
+pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Asked>> {
     let mut plans = Vec::new();
     for spec in args.solver.split(',') {
         let solver = AnySolver::parse(spec, &args.grid)?;
@@ -24,15 +31,16 @@ pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
             !matches!(solver, AnySolver::Dynamic(_)),
             "`{spec}` spends another number of evaluations on each image; bench compares fixed ones"
         );
+        let asked = |plan| Asked { solver: solver.name(), plan };
         if let Some(steps) = &args.steps {
             for n in parse_list(steps, "a step count")? {
-                plans.push(solver.plan(&args.grid, path, Budget::Steps(n), 1.0)?);
+                plans.push(asked(solver.plan(&args.grid, path, Budget::Steps(n), 1.0)?));
             }
             continue;
         }
         for nfe in parse_list(&args.nfe, "a count of network evaluations")? {
             match solver.exactly(&args.grid, path, nfe)? {
-                Some(plan) => plans.push(plan),
+                Some(plan) => plans.push(asked(plan)),
                 None => note(&format!(
                     "`{}` cannot spend exactly {nfe} evaluations on this grid: left out",
                     solver.name()
@@ -46,6 +54,8 @@ pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Plan>> {
 
 /// A cell to measure.
 pub(super) struct Task<'a> {
+    /// What the report calls the solver.
+    pub(super) solver: String,
     pub(super) plan: Plan,
     /// Rule and scale, if that is not 1.
     pub(super) guidance: Option<(&'a Rule, f64)>,
@@ -98,18 +108,23 @@ impl Wanted<'_> {
 }
 
 /// Every plan at every scale under every rule; at a scale of 1 rules do not differ.
-pub(super) fn tasks<'a>(plans: Vec<Plan>, rules: &'a [Rule], scales: &[f64]) -> Result<Vec<Task<'a>>> {
+pub(super) fn tasks<'a>(plans: Vec<Asked>, rules: &'a [Rule], scales: &[f64]) -> Result<Vec<Task<'a>>> {
     let mut tasks = Vec::new();
-    for plan in plans {
+    for Asked { solver, plan } in plans {
         for &scale in scales {
             if is_off(scale) {
-                tasks.push(Task { hash: plan_hash(&plan), plan: plan.clone(), guidance: None });
+                tasks.push(Task {
+                    solver: solver.clone(),
+                    hash: plan_hash(&plan),
+                    plan: plan.clone(),
+                    guidance: None,
+                });
                 continue;
             }
             for rule in rules {
                 let Program::Plan(plan) = suit(Program::Plan(plan.clone()), rule)? else { continue };
                 let hash = cell_hash(&plan, Some((rule.text(), scale)));
-                tasks.push(Task { plan, guidance: Some((rule, scale)), hash });
+                tasks.push(Task { solver: solver.clone(), plan, guidance: Some((rule, scale)), hash });
             }
         }
     }
