@@ -11,8 +11,8 @@ that nothing is fetched. Exits with 1 when a value differs by more than 1e-6 of 
 Each Fréchet distance is compared twice: with what the tool prints, whose matrix root has an error of its own when there
 are fewer pictures than features, and with the exact value of the tool's own features, by eigenvalues of the Gram
 matrix. torch-fidelity's kernel distance likewise: it computes in 32 bits, where the kernels of this network's large
-features cancel, and is compared with its own formula on its own features in 64 bits. The spread of ten Inception Scores
-close to 1 is held against the score. The mixed folders go to the other tools one picture at a time, as they cannot stack pictures of several sizes.
+features cancel, and is compared with its own formula on its own features in 64 bits; where its spread over the subsets is
+larger than the distance, against the spread. The spread of ten Inception Scores close to 1 is held against the score. The mixed folders go to the other tools one picture at a time, as they cannot stack pictures of several sizes.
 
 Needs torch, torchvision, pytorch-fid 0.3.0, torch-fidelity 0.4.0, clean-fid 0.1.35, pillow, scipy.
 """
@@ -118,13 +118,10 @@ def torch_fidelity(a, b, batch, weights, n):
 
 def clean_fid(a, b, batch):
     from cleanfid import fid
-    from inception_weights import empty_network, state_dict
-
-    network = empty_network()
-    network.load_state_dict(state_dict(), strict=False)
     from pytorch_fid.inception import InceptionV3
 
-    blocks = InceptionV3([3], resize_input=False, normalize_input=False)
+    # clean-fid's own network is a TorchScript file that cannot hold these weights; its reading and resizing are kept.
+    blocks = InceptionV3([3], resize_input=False, normalize_input=False).eval()
 
     def extractor(x):
         with torch.no_grad():
@@ -160,6 +157,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("-n", type=int, default=200)
     parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--tools", default="pytorch-fid,torch-fidelity,clean-fid")
     args = parser.parse_args()
     hub = args.out / "torch" / "hub" / "checkpoints"
     weights = hub / "pt_inception-2015-12-05-6726825d.pth"
@@ -181,10 +179,12 @@ def main():
             ("clean-fid", "clean", "fid", lambda: clean_fid(a, b, batch)),
         ]
         for tool, protocol, metrics, run in runs:
+            if tool not in args.tools.split(","):
+                continue
             theirs, own = run(), ours(args.fewstep, a, b, weights, protocol, metrics, args.n)
             for metric, value in theirs.items():
-                size = theirs["is"] if metric == "is sd" else value
-                relative = abs(own[metric] - value) / max(abs(size), 1e-12)
+                size = max(abs(value), abs(theirs.get({"kid exact": "kid sd exact", "is sd": "is"}.get(metric), 0)))
+                relative = abs(own[metric] - value) / max(size, 1e-12)
                 table.append({"pictures": name, "tool": tool, "metric": metric, "theirs": float(value),
                               "ours": own[metric], "relative": float(relative)})
                 print(f"{name:6} {tool:15} {metric:10} {value:20.12g} {own[metric]:20.12g} {relative:9.2e}", flush=True)
