@@ -46,7 +46,7 @@ impl Wanted {
 
 /// Feature spaces that ship with the program, all of 28x28 grey pictures of clothes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Builtin {
+pub enum FeatureSpace {
     /// Last hidden layer of a classifier: sees what tells garments apart
     FmnistCnn,
     /// 64 principal components of the pixels: sees where mass is
@@ -55,7 +55,7 @@ pub enum Builtin {
     FmnistPatchPca,
 }
 
-impl Builtin {
+impl FeatureSpace {
     fn open(self) -> Result<(Network, Statistics)> {
         Ok(match self {
             Self::FmnistCnn => {
@@ -105,7 +105,7 @@ pub enum Network {
     /// `fmnist-cnn`
     Fmnist(Classifier),
     /// `fmnist-pixel-pca` or `fmnist-patch-pca`
-    Pca(Builtin, Pca),
+    Pca(FeatureSpace, Pca),
 }
 
 /// What the network says about some pictures, row by row; empty where it was not wanted.
@@ -144,12 +144,12 @@ impl Extractor {
     ///
     /// # Errors
     /// If the built-in files are damaged.
-    pub fn builtin(which: Builtin) -> Result<Self> {
+    pub fn builtin(which: FeatureSpace) -> Result<Self> {
         Ok(Self::new(which.open()?.0, None))
     }
 
     /// Which of those that ship with the program this is, if it is one.
-    pub fn which(&self) -> Option<Builtin> {
+    pub fn which(&self) -> Option<FeatureSpace> {
         self.network.which()
     }
 
@@ -257,10 +257,10 @@ impl Preparer<'_> {
 }
 
 impl Network {
-    fn which(&self) -> Option<Builtin> {
+    fn which(&self) -> Option<FeatureSpace> {
         match self {
             Self::Inception(_) => None,
-            Self::Fmnist(_) => Some(Builtin::FmnistCnn),
+            Self::Fmnist(_) => Some(FeatureSpace::FmnistCnn),
             Self::Pca(which, _) => Some(*which),
         }
     }
@@ -269,7 +269,7 @@ impl Network {
     pub(super) fn share(&self) -> Result<Self> {
         Ok(match self {
             Self::Inception(net) => Self::Inception(Box::new(net.share())),
-            Self::Fmnist(_) => Builtin::FmnistCnn.open()?.0,
+            Self::Fmnist(_) => FeatureSpace::FmnistCnn.open()?.0,
             Self::Pca(which, _) => which.open()?.0,
         })
     }

@@ -7,7 +7,7 @@ use fewstep_eval::source::{self, Source};
 use fewstep_eval::stats::Moments;
 use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored};
 
-use super::{Builtin, Extractor, Gathered, Options, Shards, Wanted, extract};
+use super::{Extractor, FeatureSpace, Gathered, Options, Shards, Wanted, extract};
 
 /// Pictures or statistics, opened but not read.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ fn builtin(side: Side, wanted: Wanted, extractor: Option<&Extractor>) -> Result<
             Input::BUILTIN
         );
     }
-    let statistics = extractor.and_then(Extractor::which).unwrap_or(Builtin::FmnistCnn).statistics()?;
+    let statistics = extractor.and_then(Extractor::which).unwrap_or(FeatureSpace::FmnistCnn).statistics()?;
     let about = About {
         n: Some(statistics.moments.n()),
         extractor: Some(statistics.extractor),

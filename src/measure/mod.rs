@@ -16,7 +16,7 @@ mod pass;
 mod shards;
 mod value;
 
-pub use extractor::{Builtin, Extractor, Network, Outputs, Wanted};
+pub use extractor::{Extractor, FeatureSpace, Network, Outputs, Wanted};
 pub use gather::{Gathered, Tally};
 pub use input::{Input, Means, Side};
 pub use metrics::{Metric, Settings, measure};

@@ -8,7 +8,7 @@ use fewstep_eval::feature::inception::Protocol;
 use indicatif::ProgressBar;
 
 use crate::cli::{bar, note, set_threads, warn};
-use crate::measure::{Builtin, Extractor, Input, Means, Options, Side, Wanted};
+use crate::measure::{Extractor, FeatureSpace, Input, Means, Options, Side, Wanted};
 
 /// Which network looks at the pictures, and how.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Common {
     any_weights: bool,
     /// A built-in network instead; its values are called FD, KD and CS
     #[arg(long, value_enum)]
-    extractor: Option<Builtin>,
+    extractor: Option<FeatureSpace>,
     /// How pictures are brought to 299x299: tf1 (TTUR, ADM, torch-fidelity, EDM), torch (pytorch-fid), clean (clean-fid)
     #[arg(long, value_name = "NAME", default_value = "tf1")]
     protocol: Protocol,
