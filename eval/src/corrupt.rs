@@ -1,6 +1,7 @@
 //! Known damage in growing doses: a feature space is fit for use only if its distance grows with the dose.
 
 use crate::feature::FeatureNet;
+use crate::metrics::luma;
 use crate::rng::SplitMix64;
 use crate::stats::{FdReport, Reference, ShardedMoments};
 use crate::{Error, Result, tensors};
@@ -12,6 +13,8 @@ pub enum Corruption {
     Noise(f64),
     /// Gaussian blur of this standard deviation, in pixels.
     Blur(f64),
+    /// Distance of each colour from the grey of its luma times this: 0 leaves grey, above 1 saturates. Colour images only.
+    Chroma(f64),
 }
 
 /// Five doses of noise that a distance must tell apart, mildest first.
@@ -32,7 +35,31 @@ pub const BLUR_LEVELS: [Corruption; 5] = [
     Corruption::Blur(2.0),
 ];
 
+/// Five doses of fading that a distance must tell apart, mildest first.
+pub const FADED_LEVELS: [Corruption; 5] = [
+    Corruption::Chroma(0.9),
+    Corruption::Chroma(0.8),
+    Corruption::Chroma(0.6),
+    Corruption::Chroma(0.4),
+    Corruption::Chroma(0.2),
+];
+
+/// Five doses of oversaturation, guidance's own damage, that a distance must tell apart, mildest first.
+pub const VIVID_LEVELS: [Corruption; 5] = [
+    Corruption::Chroma(1.1),
+    Corruption::Chroma(1.2),
+    Corruption::Chroma(1.4),
+    Corruption::Chroma(1.7),
+    Corruption::Chroma(2.0),
+];
+
 impl Corruption {
+    /// Its number: standard deviation, or factor.
+    pub fn dose(&self) -> f64 {
+        let (Self::Noise(dose) | Self::Blur(dose) | Self::Chroma(dose)) = *self;
+        dose
+    }
+
     /// Damages images; the result follows from (image, seed, index of the image) alone.
     ///
     /// # Shapes
@@ -40,14 +67,15 @@ impl Corruption {
     /// index `first_index`.
     ///
     /// # Errors
-    /// A dose that is negative, not finite or (blur) above 32 pixels, or a buffer that holds no whole images.
+    /// A dose that is negative, not finite or above 32, a buffer that holds no whole images, or chroma of other than three
+    /// channels.
     pub fn apply(&self, images: &[u8], shape: [usize; 3], seed: u64, first_index: u64) -> Result<Vec<u8>> {
         let pixels = shape.iter().product::<usize>();
         if pixels == 0 || !images.len().is_multiple_of(pixels) {
             let (expected, got) = (format!("images of {shape:?}"), format!("{} bytes", images.len()));
             return Err(Error::Shape { what: "images to damage", expected, got });
         }
-        let (Self::Noise(dose) | Self::Blur(dose)) = *self;
+        let dose = self.dose();
         if !(0.0..=32.0).contains(&dose) {
             return Err(Error::Value {
                 what: "dose of damage",
@@ -66,6 +94,15 @@ impl Corruption {
                 let kernel = kernel(sigma);
                 for plane in out.chunks_exact_mut(shape[1] * shape[2]) {
                     blur(plane, shape[2], &kernel);
+                }
+            }
+            Self::Chroma(factor) => {
+                if shape[0] != 3 {
+                    let (expected, got) = ("three channels".to_owned(), format!("images of {shape:?}"));
+                    return Err(Error::Shape { what: "images to change in colour", expected, got });
+                }
+                for image in out.chunks_exact_mut(pixels) {
+                    chroma(image, factor);
                 }
             }
         }
@@ -125,6 +162,18 @@ fn add_noise(image: &mut [u8], sigma: f64, rng: &mut SplitMix64) {
     for pair in image.chunks_mut(2) {
         for (pixel, z) in pair.iter_mut().zip(rng.normal_pair()) {
             *pixel = quantise(f64::from(*pixel) + sigma * z);
+        }
+    }
+}
+
+/// One image, channel after channel.
+fn chroma(image: &mut [u8], factor: f64) {
+    let area = image.len() / 3;
+    for i in 0..area {
+        let colour = [0, 1, 2].map(|c| f64::from(image[c * area + i]));
+        let grey = luma(colour);
+        for (c, value) in colour.iter().enumerate() {
+            image[c * area + i] = quantise(grey + factor * (value - grey));
         }
     }
 }

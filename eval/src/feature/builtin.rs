@@ -1,7 +1,7 @@
 //! What ships inside the program: feature spaces, each with the statistics of its training set, and the classifier of noisy
 //! images.
 
-use super::{Arch, Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
+use super::{Arch, COLOUR, Classifier, FeatureNet, GREY, NOISY, NoisyClassifier, Pca, PcaSpace};
 use crate::stats::Statistics;
 use crate::{Error, Result};
 
@@ -21,6 +21,12 @@ pub static CLASSIFIERS: &[Builtin] = &[
         arch: &GREY,
         weights: include_bytes!("../../zoo/fmnist-cnn/weights.safetensors"),
         statistics: include_bytes!("../../zoo/fmnist-cnn/train-statistics.safetensors"),
+    },
+    // `eval/zoo/fmnist-colour-cnn/README.md` is its card.
+    Builtin {
+        arch: &COLOUR,
+        weights: include_bytes!("../../zoo/fmnist-colour-cnn/weights.safetensors"),
+        statistics: include_bytes!("../../zoo/fmnist-colour-cnn/train-statistics.safetensors"),
     },
 ];
 
@@ -45,6 +51,15 @@ impl Builtin {
 /// As [`Builtin::open`].
 pub fn fmnist_cnn() -> Result<(Classifier, Statistics)> {
     CLASSIFIERS[0].open()
+}
+
+/// The classifier for painted images ([`Split::colour`](crate::data::Split::colour)), and the moments of the 60,000 painted
+/// training images in its features.
+///
+/// # Errors
+/// As [`Builtin::open`].
+pub fn fmnist_colour_cnn() -> Result<(Classifier, Statistics)> {
+    CLASSIFIERS[1].open()
 }
 
 /// The classifier of noisy Fashion-MNIST images behind classifier guidance; `eval/zoo/fmnist-noisy-cnn/README.md` is its

@@ -11,7 +11,9 @@ mod pca;
 mod strict;
 
 pub use arch::{Arch, COLOUR, GREY, NOISY};
-pub use builtin::{Builtin, CLASSIFIERS, fmnist_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca};
+pub use builtin::{
+    Builtin, CLASSIFIERS, fmnist_cnn, fmnist_colour_cnn, fmnist_noisy_cnn, fmnist_patch_pca, fmnist_pixel_pca,
+};
 pub use classifier::{Classifier, Output};
 pub use noisy::NoisyClassifier;
 pub use params::Params;

@@ -149,7 +149,8 @@ impl Overshoot {
     }
 }
 
-fn luma([r, g, b]: [f64; 3]) -> f64 {
+/// ITU-R BT.601.
+pub(crate) fn luma([r, g, b]: [f64; 3]) -> f64 {
     0.299 * r + 0.587 * g + 0.114 * b
 }
 

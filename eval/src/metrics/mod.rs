@@ -29,6 +29,7 @@ mod ssim;
 mod tally;
 
 pub use accuracy::ConditionalAccuracy;
+pub(crate) use colour::luma;
 pub use colour::{Colour, Overshoot};
 pub use fd_infinity::{FdInfinity, POINTS, fd_infinity};
 pub use inception_score::{InceptionScore, inception_score};

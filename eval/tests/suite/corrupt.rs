@@ -38,11 +38,23 @@ fn blur_keeps_flat_images_and_mass_and_spreads_a_point() {
 }
 
 #[test]
+fn chroma_moves_colours_away_from_their_grey() {
+    let one = |rgb: [u8; 3], factor| Corruption::Chroma(factor).apply(&rgb, [3, 1, 1], 0, 0).unwrap();
+    // Luma 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2.
+    assert_eq!(one([200, 100, 50], 0.0), [124; 3]);
+    assert_eq!(one([200, 100, 50], 1.0), [200, 100, 50]);
+    assert_eq!(one([200, 100, 50], 1.5), [238, 88, 13]);
+    assert_eq!(one([200, 100, 50], 2.0), [255, 76, 0]);
+    assert_eq!(one([90; 3], 2.0), [90; 3]);
+}
+
+#[test]
 fn bad_doses_and_buffers_are_refused() {
     for dose in [Corruption::Noise(-0.1), Corruption::Blur(f64::NAN), Corruption::Blur(1e9)] {
         assert!(matches!(dose.apply(&[0; 784], SHAPE, 0, 0), Err(Error::Value { .. })));
     }
     assert!(matches!(Corruption::Blur(1.0).apply(&[0; 785], SHAPE, 0, 0), Err(Error::Shape { .. })));
+    assert!(matches!(Corruption::Chroma(1.1).apply(&[0; 784], SHAPE, 0, 0), Err(Error::Shape { .. })));
 }
 
 /// Random weights already make a feature space in which damage shows; the trained one is checked with its weights.

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use fewstep_eval::corrupt::{BLUR_LEVELS, Corruption, NOISE_LEVELS, corruption_curve, rises};
+use fewstep_eval::corrupt::{
+    BLUR_LEVELS, Corruption, FADED_LEVELS, NOISE_LEVELS, VIVID_LEVELS, corruption_curve, rises,
+};
 use fewstep_eval::data::FashionMnist;
-use fewstep_eval::feature::{FeatureNet, fmnist_cnn};
+use fewstep_eval::feature::{FeatureNet, fmnist_cnn, fmnist_colour_cnn};
 use fewstep_eval::metrics::ConditionalAccuracy;
 use fewstep_eval::stats::{FdReport, Reference, ShardedMoments};
 use serde_json::json;
@@ -18,6 +20,9 @@ pub(super) struct Args {
     /// Folder with the four Fashion-MNIST files (`make data`)
     #[arg(long, default_value = "data/fashion-mnist")]
     data: PathBuf,
+    /// Check the network for colour images, on painted garments
+    #[arg(long)]
+    colour: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,10 +33,11 @@ pub(super) struct Args {
 /// # Errors
 /// If the data cannot be read, or FD does not rise with damage.
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let Args { data, json } = args;
+    let Args { data, colour, json } = args;
     set_threads(None)?;
     let test = FashionMnist::open_test(data)?;
-    let (net, statistics) = fmnist_cnn()?;
+    let test = if *colour { test.colour() } else { test };
+    let (net, statistics) = if *colour { fmnist_colour_cnn()? } else { fmnist_cnn()? };
     let reference = Reference::new(&statistics.moments)?;
     let out = net.infer(&test.tensor(0, test.len())?)?;
     let mut accuracy = ConditionalAccuracy::new(10);
@@ -41,16 +47,22 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut moments = ShardedMoments::new(net.dim());
     moments.push_features(&out.features, 0)?;
     let real = reference.distance(&moments.moments()?)?;
-    let curve = |doses: &[Corruption]| corruption_curve(&net, &reference, &test.images, doses, 0);
-    let (noise, blur) = (curve(&NOISE_LEVELS)?, curve(&BLUR_LEVELS)?);
+    let mut damages = vec![("noise", NOISE_LEVELS), ("blur", BLUR_LEVELS)];
+    if *colour {
+        damages.extend([("faded", FADED_LEVELS), ("vivid", VIVID_LEVELS)]);
+    }
+    let mut curves = Vec::new();
+    for (name, doses) in damages {
+        curves.push((name, corruption_curve(&net, &reference, &test.images, &doses, 0)?));
+    }
     if *json {
-        print(
-            &json!({
-                "extractor": net.id()?, "accuracy": accuracy, "fd_test_train": real.fd, "floor": real.floor,
-                "noise": pairs(&noise), "blur": pairs(&blur),
-            })
-            .to_string(),
-        );
+        let mut out = json!({
+            "extractor": net.id()?, "accuracy": accuracy, "fd_test_train": real.fd, "floor": real.floor,
+        });
+        for (name, curve) in &curves {
+            out[*name] = json!(pairs(curve));
+        }
+        print(&out.to_string());
     } else {
         print(&format!("extractor       {}", net.id()?));
         print(&format!("test accuracy   {accuracy:.4}"));
@@ -58,26 +70,21 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             "FD(test, train) {:.4}, analytic floor {:.4} at n = {} and {}",
             real.fd, real.floor, real.n_samples, real.n_reference
         ));
-        print(&format!("FD with noise   {}", row(&noise)));
-        print(&format!("FD with blur    {}", row(&blur)));
+        for (name, curve) in &curves {
+            let row = pairs(curve).iter().map(|(dose, fd)| format!("{dose}: {fd:.3}")).collect::<Vec<_>>();
+            print(&format!("FD {name:<13}{}", row.join("   ")));
+        }
     }
-    ensure!(
-        rises(&noise) && rises(&blur),
-        "FD does not rise with damage: the feature network is unfit as a metric"
-    );
+    for (name, curve) in &curves {
+        ensure!(
+            rises(curve),
+            "FD does not rise with damage (`{name}`): the feature network is unfit as a metric"
+        );
+    }
     Ok(Exit::Done)
 }
 
-/// `(sigma, FD)` of every dose.
+/// `(dose, FD)` of each.
 fn pairs(curve: &[(Corruption, FdReport)]) -> Vec<(f64, f64)> {
-    curve
-        .iter()
-        .map(|(dose, report)| match dose {
-            Corruption::Noise(sigma) | Corruption::Blur(sigma) => (*sigma, report.fd),
-        })
-        .collect()
-}
-
-fn row(curve: &[(Corruption, FdReport)]) -> String {
-    pairs(curve).iter().map(|(sigma, fd)| format!("{sigma}: {fd:.3}")).collect::<Vec<_>>().join("   ")
+    curve.iter().map(|(dose, report)| (dose.dose(), report.fd)).collect()
 }
