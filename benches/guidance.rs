@@ -28,7 +28,7 @@ fn main() {
     let x = Tensor::randn([BATCH, 1, 28, 28], (Kind::Float, Device::Cpu));
     let class = Tensor::arange(BATCH, (Kind::Int64, Device::Cpu)).remainder(10);
     let node = Node { t: 0.8, alpha: 1.0, sigma: 0.8 };
-    let at = At { nodes: &[node], step: 0, steps: 10, stage: 0 };
+    let at = At { nodes: &[node], start: None, step: 0, steps: 10, stage: 0 };
 
     let texts = ["cfg", "apg:eta=0", "apg:eta=0:r_rms=0.1:beta=-0.5"];
     let guides: Vec<Guide> = texts

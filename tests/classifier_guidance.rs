@@ -139,7 +139,7 @@ fn each_image_may_stand_elsewhere() {
     let nodes: Vec<Node> =
         (0..N).map(|i| Node { t: 0.0, alpha: 0.9 - 0.02 * i as f64, sigma: 0.3 + 0.1 * i as f64 }).collect();
     let x = noise(2);
-    let at = At { nodes: &nodes, step: 0, steps: 1, stage: 0 };
+    let at = At { nodes: &nodes, start: None, step: 0, steps: 1, stage: 0 };
     let ask = |guide: &Guide| {
         let mut evaluator = Evaluator::new(&blobs, Some(&class), Some(guide), N as usize);
         evaluator.eval(&x, at, Pred::Eps).unwrap().value

@@ -1,6 +1,6 @@
 //! The built-in feature network on real pictures; needs `make data`, and says so where that is absent.
 
-#![expect(clippy::print_stderr, reason = "a test")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
 use std::process::Command;

@@ -10,7 +10,7 @@ use fewstep::pipeline::{Batches, Evaluator, Job, Observer, Outcome, Silent, exec
 use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
-use fewstep_samplers::{Grid, GridRule, Node, Path, Plan, Pred, registry, solver};
+use fewstep_samplers::{Grid, GridRule, Node, NoiseKey, Path, Plan, Pred, registry, solver};
 use tch::{Device, Kind, Tensor};
 
 fn tiny() -> NetDenoiser {
@@ -149,16 +149,25 @@ impl Denoiser for Exact {
 
 #[test]
 fn executor_equals_the_f64_interpreter_for_every_solver() {
+    // "Noise" that tells every key from every other.
+    let noise = |key| {
+        let value = match key {
+            NoiseKey::Draw(draw) => f64::from(draw).cos(),
+            NoiseKey::Brownian { from, to } => (from + 1.7 * to.ln_1p()).sin(),
+        };
+        [value, -value, 0.5 * value, 2.0 * value]
+    };
     let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
     for entry in registry() {
         let plan = plan(entry.name, 6);
         let start = [0.3, -1.2, 2.0, 0.01].map(|z: f64| z * plan.init_scale());
         let want =
-            interpreter::run(&plan, &exact.mixture, start.to_vec(), |_| vec![0.0; 4], |_, _, _| {}).unwrap();
+            interpreter::run(&plan, &exact.mixture, start.to_vec(), |key| noise(key).to_vec(), |_, _, _| {})
+                .unwrap();
         let x = Tensor::from_slice(&start).to_kind(Kind::Float).view([4, 1, 1, 1]);
-        let mut zero = |_| Tensor::zeros([4, 1, 1, 1], (Kind::Float, Device::Cpu));
+        let mut told = |key| Tensor::from_slice(&noise(key)).to_kind(Kind::Float).view([4, 1, 1, 1]);
         let Outcome::Done(got) =
-            execute(&plan, x, &mut Evaluator::new(&exact, None, None, 4), &mut zero, &Silent).unwrap()
+            execute(&plan, x, &mut Evaluator::new(&exact, None, None, 4), &mut told, &Silent).unwrap()
         else {
             panic!("cancelled")
         };

@@ -6,6 +6,7 @@
 
 mod builder;
 mod json;
+mod places;
 mod renoise;
 mod table;
 mod validate;

@@ -53,7 +53,7 @@ fn methods_under_several_names_are_one() {
     same("ipndm:order=1", "deis-tab0", 0);
     same("res-2m", &format!("dpmpp-2m:type=heun{plain}"), 0);
     same(&format!("unipc:corrector=false{plain}"), &format!("dpmpp-2m{plain}"), 0);
-    same("unipc:corrector=false", "dpmpp-2m", 0);
+    same("unipc:corrector=false:lower_order_final=auto", "dpmpp-2m", 0);
     same(&format!("unipc:pred=eps:corrector=false{plain}"), &format!("dpm-2m{plain}"), 0);
     same(&format!("unipc:order=3:corrector=false{plain}"), &format!("dpmpp-3m:type=exact{plain}"), 0);
     same("deis-logrho1", &format!("dpm-2m:type=taylor{plain}"), 0);
@@ -144,10 +144,23 @@ fn the_corrector_costs_nothing_and_can_be_left_out() {
     assert_eq!(count("unipc"), (12, 12 + 11));
     assert_eq!(count("unipc:corrector=false"), (12, 12));
     assert_eq!(count("unipc:corrector_from=4"), (12, 12 + 7));
+    assert_eq!(count("unipc:corrector_off=0+2+20"), (12, 12 + 9));
     let first = |spec: &str, n: usize| combinations(&plan(spec, &g))[..n].to_vec();
     assert_eq!(first("unipc:corrector_from=4", 5), first("unipc:corrector=false", 5));
     assert_eq!(gain("unipc:corrector_from=12", &g).to_bits(), gain("unipc:corrector=false", &g).to_bits());
     assert!((gain("unipc", &g) - gain("unipc:corrector_from=4", &g)).abs() > 1e-9);
+}
+
+/// As the code of its authors and diffusers do, at any number of steps; DPM-Solver does so below 10 only.
+#[test]
+fn unipc_lowers_the_order_of_its_last_steps() {
+    for steps in [5, 12, 30] {
+        let g = grid_to("vp-linear", "power-t:k=2", steps, End::TMin);
+        let outputs = |spec: &str| combinations(&plan(spec, &g)).last().unwrap().len() - 1;
+        assert_eq!(outputs("unipc:order=3"), 1, "{steps} steps");
+        assert_eq!(outputs("unipc:order=3:lower_order_final=false"), 3, "{steps} steps");
+        assert_eq!(outputs("dpmpp-3m"), if steps < 10 { 1 } else { 3 }, "{steps} steps");
+    }
 }
 
 #[test]

@@ -75,6 +75,23 @@ fn broken_plans_say_where_and_what() {
         v["ops"][1] = json!({"op": "noise", "out": 2, "draw": 1});
     });
     has(twice, "stream 1 a second time");
+    has(refused(|v| v["ops"][1] = json!({"op": "noise", "out": 2, "draw": 1u32 << 31})), "streams are below");
+    has(refused(|v| v["ops"][4]["node"] = json!(2)), "op 4 ends step 0 at node 2; it must be 1");
+    has(refused(|v| v["solver"] = json!("heun\u{1b}[31m")), "control character");
+    // 70 noises that the last combination reads.
+    let many = refused(|v| {
+        let output = v["output"].clone();
+        let ops = v["ops"].as_array_mut().unwrap();
+        let first = ops.iter().filter(|op| op["out"].is_number()).count() as u32 + 1;
+        let mut terms = vec![json!([1.0, output])];
+        for i in 0..70 {
+            ops.push(json!({"op": "noise", "out": first + i, "draw": i + 1}));
+            terms.push(json!([1.0, first + i]));
+        }
+        ops.push(json!({"op": "lin", "out": first + 70, "terms": terms}));
+        v["output"] = json!(first + 70);
+    });
+    has(many, "slots are in use; at most 64 may be");
 }
 
 #[test]

@@ -38,6 +38,19 @@ fn deviations_on_the_karras_grid() {
     }
 }
 
+/// The state's variance, carried by hand through noise and Heun's two stages; the last is EDM's setting for ImageNet.
+#[test]
+fn churn_leaves_the_deviation_that_it_should() {
+    let g = grid("edm", "karras", 8);
+    for (spec, want) in [
+        ("heun:s_churn=1.2", 0.7428901178163169),
+        ("heun:s_churn=40", 0.8184617389372447),
+        ("heun:s_churn=40:s_min=0.05:s_max=50:s_noise=1.003", 0.8220057623886877),
+    ] {
+        close(spread(&plan(spec, &g), &normal(), 0.0, 80.0).1, want, 1e-12, spec);
+    }
+}
+
 #[test]
 fn restart_spends_what_was_published_and_keeps_the_distribution() {
     for (spec, steps, nfe, draws, want) in
@@ -92,13 +105,14 @@ fn ddpm_on_a_table_is_the_chain_of_the_paper() {
     let product = |row: usize| (0..=row).map(|i| 1.0 - beta(i)).product::<f64>();
     let rows = [999usize, 998, 997, 500, 499, 2, 1, 0];
     let g = Grid::new(&Path::ddpm(), &rows.map(|row| row as f64), "rows").unwrap();
-    let (small, large) = (plan("ddpm", &g), plan("ddpm:variance=large", &g));
+    let [small, large, between] = ["ddpm", "ddpm:variance=large", "ddpm:variance=0.25"].map(|s| plan(s, &g));
     for (i, pair) in rows.windows(2).enumerate().filter(|(_, pair)| pair[0] == pair[1] + 1) {
         let (now, before, b) = (product(pair[0]), product(pair[1]), beta(pair[0]));
         // Arxiv 2006.11239, eq. 7; coefficients of x, of x0 and of the noise.
         let mean = [(1.0 - b).sqrt() * (1.0 - before) / (1.0 - now), before.sqrt() * b / (1.0 - now)];
         let variance = (1.0 - before) / (1.0 - now) * b;
-        for (p, variance) in [(&small, variance), (&large, b)] {
+        let quarter = variance.powf(0.75) * b.powf(0.25);
+        for (p, variance) in [(&small, variance), (&large, b), (&between, quarter)] {
             let (c, _) = coefficients(p, i);
             for (got, want) in c.iter().zip([mean[0], mean[1], variance.sqrt()]) {
                 close(*got, want, 1e-9, &format!("row {}", pair[0]));

@@ -19,14 +19,11 @@ pub fn plan_hash(plan: &Plan) -> String {
     sha256_hex(plan.to_json().as_bytes())[..16].to_owned()
 }
 
-/// Identity of what makes a cell's images: that of the plan, and with guidance of rule and scale too.
-pub fn cell_hash(plan: &Plan, guidance: Option<(&str, f64)>) -> String {
-    match guidance {
-        None => plan_hash(plan),
-        Some((rule, scale)) => {
-            sha256_hex(format!("{}\n{rule}\n{scale}", plan.to_json()).as_bytes())[..16].to_owned()
-        }
-    }
+/// Identity of what makes a guided cell's images: that of the plan, the rule, the scale and the network beside the model, if
+/// the rule has one.
+pub fn guided_hash(plan: &Plan, rule: &str, scale: f64, beside: Option<&str>) -> String {
+    let beside = beside.map(|id| format!("\n{id}")).unwrap_or_default();
+    sha256_hex(format!("{}\n{rule}\n{scale}{beside}", plan.to_json()).as_bytes())[..16].to_owned()
 }
 
 /// What to do with a folder that holds a report already.
@@ -138,8 +135,8 @@ impl Record {
                 rows.push(row);
             }
         }
-        let teacher =
-            self.report.teacher.as_ref().map(|t| read_grey_or_rgb(&self.thumb(&t.plan_hash))).transpose()?;
+        let teacher = self.report.teacher.as_ref().filter(|teacher| teacher.measured() > 0);
+        let teacher = teacher.map(|t| read_grey_or_rgb(&self.thumb(&t.plan_hash))).transpose()?;
         let mut tiles: Vec<Option<Tensor>> = Vec::new();
         for (method, grid) in &rows {
             for &nfe in &nfes {

@@ -1,7 +1,7 @@
 //! `fewstep generate`: pictures from noise.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use tch::Tensor;
 
 use super::guidance::{WeakArgs, parse_scale, suit};
 use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds, parse_strength};
-use super::solver::AnySolver;
+use super::solver::{AnySolver, note_unspent};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
-use crate::guidance::{Rule, is_off};
+use crate::guidance::{Needs, Rule, is_off};
 use crate::output::{self, Picture};
 use crate::pipeline::{Batches, Job, Observer, Program, quantise};
 
@@ -40,9 +40,9 @@ pub(super) struct Args {
     /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
     #[arg(long, default_value = "deis-tab3", help_heading = "Sampling")]
     solver: String,
-    /// Steps
-    #[arg(long, default_value_t = 10, conflicts_with = "nfe", help_heading = "Sampling")]
-    steps: usize,
+    /// Steps [default: 10, or those of a --grid that is a list]
+    #[arg(long, conflicts_with = "nfe", help_heading = "Sampling")]
+    steps: Option<usize>,
     /// Network evaluations to spend, in place of steps
     #[arg(long, help_heading = "Sampling")]
     nfe: Option<usize>,
@@ -91,6 +91,14 @@ const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let images = parse_seeds(&args.seeds)?;
     let rule = Rule::parse(&args.guidance)?;
+    if is_off(args.cfg_scale) {
+        args.weak.check(&[])?;
+        if rule.text() != "cfg" && rule.guidance().needs() != Needs::Nothing {
+            note(&format!("`{}` does nothing at a scale of 1; give --cfg-scale", rule.text()));
+        }
+    } else {
+        args.weak.check(std::slice::from_ref(&rule))?;
+    }
     let folder = args.model.open()?;
     let spec = folder.spec.clone();
     let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
@@ -100,12 +108,13 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     create_dir(&args.output)?;
-    // Opened before the work starts, so that an unusable folder is found out at once.
+    let (denoiser, device, workers) = args.model.load(&folder)?;
+    let guide = args.weak.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
+    // After all that may be refused, which leaves the manifest of an earlier run, and before the work, so that an unusable
+    // folder is found out at once.
     let manifest_path = args.output.join("manifest.jsonl");
     let mut manifest = File::create(&manifest_path)
         .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
-    let (denoiser, device, workers) = args.model.load(&folder)?;
-    let guide = args.weak.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
 
     let batch = args.model.batch(&denoiser, images.len(), workers);
     let job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
@@ -116,7 +125,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         Program::Dynamic { solver, .. } => solver.name(),
     });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-    let parameters = parameters(args, &program);
+    let beside = if guide.is_some() { args.weak.identity(&rule)? } else { None };
+    let parameters = parameters(args, &program, beside.as_deref());
     let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
     let mut sheet = Vec::new();
     for batch in &mut batches {
@@ -170,19 +180,21 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Program> {
     if let Some(file) = &args.plan {
         let name = file.display();
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the plan `{name}`"))?;
+        // A file of any length, /dev/zero among them, is read no further than the limit at which a plan is refused.
+        let mut text = String::new();
+        File::open(file)
+            .and_then(|file| file.take(Plan::MAX_BYTES as u64 + 1).read_to_string(&mut text))
+            .with_context(|| format!("cannot read the plan `{name}`"))?;
         let plan = Plan::from_json(&text).with_context(|| format!("`{name}` is not a usable plan"))?;
         return Ok(Program::Plan(plan));
     }
     let path = args.grid.path(default);
     let strength = args.init_image.as_ref().map_or(1.0, |_| args.strength);
-    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
+    let steps = args.steps.unwrap_or_else(|| args.grid.default_steps(&path));
+    let budget = args.nfe.map_or(Budget::Steps(steps), Budget::Nfe);
     let program = AnySolver::parse(&args.solver, &args.grid)?.program(&args.grid, &path, budget, strength)?;
-    if let (Some(nfe), Program::Plan(plan)) = (args.nfe, &program)
-        && plan.nfe() != nfe
-    {
-        let (solver, spent) = (&plan.solver, plan.nfe());
-        note(&format!("`{solver}` cannot spend exactly {nfe} evaluations here; it spends {spent}"));
+    if let Program::Plan(plan) = &program {
+        note_unspent(plan, args.nfe);
     }
     Ok(program)
 }
@@ -209,7 +221,7 @@ fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Ve
 }
 
 /// What stands in every picture of the run.
-fn parameters(args: &Args, program: &Program) -> Value {
+fn parameters(args: &Args, program: &Program, beside: Option<&str>) -> Value {
     let (path, grid, steps) = match program {
         Program::Plan(plan) => (&plan.path, &plan.grid[..], plan.steps),
         Program::Dynamic { grid, .. } => (grid.path(), grid.rule(), grid.steps()),
@@ -229,6 +241,9 @@ fn parameters(args: &Args, program: &Program) -> Value {
         text["cfg_scale"] = args.cfg_scale.into();
         if let Some(weak) = &args.weak.weak_model {
             text["weak_model"] = weak.clone().into();
+        }
+        if let Some(beside) = beside {
+            text["beside"] = beside.into();
         }
     }
     if let Some(file) = &args.init_image {

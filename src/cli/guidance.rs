@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, bail, ensure};
+use fewstep_eval::sha256_hex;
 use fewstep_models::{Denoiser, ModelFolder};
 use serde_json::json;
 use tch::Device;
@@ -63,7 +64,7 @@ fn markdown() -> String {
     text
 }
 
-/// The weaker network of autoguidance.
+/// What guidance rules work with beside the model.
 #[derive(Debug, clap::Args)]
 pub(super) struct WeakArgs {
     /// Weaker network of `auto`: a built-in model or a folder
@@ -72,6 +73,30 @@ pub(super) struct WeakArgs {
 }
 
 impl WeakArgs {
+    /// Refuses a weaker network that none of `rules` has a use for, and a rule that lacks one.
+    pub(super) fn check(&self, rules: &[Rule]) -> Result<()> {
+        let needy = rules.iter().find(|rule| rule.guidance().needs() == Needs::Weak);
+        match (needy, &self.weak_model) {
+            (None, Some(name)) => bail!(
+                "--weak-model {name} has no use here; leave it out, or take a guidance rule with `auto` and a --cfg-scale other \
+                 than 1"
+            ),
+            (Some(rule), None) => {
+                bail!("guidance `{}` needs a second, weaker network; name it with --weak-model", rule.text())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What tells the network that `rule` works with from another: a hash of its weights.
+    pub(super) fn identity(&self, rule: &Rule) -> Result<Option<String>> {
+        Ok(match (rule.guidance().needs(), &self.weak_model) {
+            (Needs::Weak, Some(name)) => Some(sha256_hex(ModelFolder::open(name)?.weight_bytes())),
+            (Needs::Classifier, _) => Some(BuiltIn::new(Device::Cpu)?.id()?),
+            _ => None,
+        })
+    }
+
     /// `rule` at `scale` for a model; nothing at a scale of 1.
     pub(super) fn guide(
         &self,
@@ -99,10 +124,7 @@ pub(super) fn suit(program: Program, rule: &Rule) -> Result<Program> {
     let guidance = rule.guidance();
     match program {
         Program::Plan(plan) => {
-            // A solver without memory asks once a step and reads no prediction again.
-            let plain = ["ddim", "euler", "ddpm", "euler-a"];
-            let name = plan.solver.split(':').next().unwrap_or_default();
-            if let Some(text) = rule.warning(plan.steps, !plain.contains(&name)) {
+            if let Some(text) = rule.warning(plan.steps, plan.has_memory()) {
                 warn(&text);
             }
             Ok(Program::Plan(if guidance.renoises() { plan.renoised()? } else { plan }))
@@ -130,7 +152,12 @@ pub(super) fn parse_scale(text: &str) -> Result<f64, String> {
 
 /// A comma list of scales.
 pub(super) fn parse_scales(list: &str) -> Result<Vec<f64>> {
-    list.split(',').map(|text| parse_scale(text).map_err(anyhow::Error::msg)).collect()
+    let scales: Vec<f64> =
+        list.split(',').map(|text| parse_scale(text).map_err(anyhow::Error::msg)).collect::<Result<_>>()?;
+    if let Some((_, twice)) = scales.iter().enumerate().find(|(i, w)| scales[..*i].contains(w)) {
+        bail!("the guidance scale {twice} is listed twice; keep one");
+    }
+    Ok(scales)
 }
 
 /// A comma list of rules.

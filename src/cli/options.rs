@@ -69,8 +69,8 @@ impl ModelArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Steps")]
 pub(super) struct GridArgs {
-    /// Take solvers as schedulers of diffusers 0.42.1, faults included (docs/diffusers.md); the same as writing
-    /// `diffusers/` before each name
+    /// Take solvers as schedulers of diffusers 0.42.1, faults included (docs/diffusers.md), and vp-linear as their table; as
+    /// writing `diffusers/` before each name with --path ddpm
     #[arg(long, value_name = "LIBRARY", value_parser = ["diffusers"], conflicts_with_all = ["grid", "t_max", "t_min", "end"])]
     pub compat: Option<String>,
     /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` [default: the model's]
@@ -137,6 +137,11 @@ impl GridArgs {
         Ok(self.rule(path).grid(path, steps, self.t_max, self.t_min, self.end)?)
     }
 
+    /// Steps where nobody says how many: those of a list, or else 10.
+    pub(super) fn default_steps(&self, path: &Path) -> usize {
+        self.rule(path).fixed_steps(path, self.end).unwrap_or(10)
+    }
+
     /// Compiles `solver` on the last part of this grid. `strength` is the share of its steps to run, the last ones; the
     /// budget pays for those in NFE, for all of them in steps.
     pub(super) fn plan(
@@ -146,22 +151,42 @@ impl GridArgs {
         budget: Budget,
         strength: f64,
     ) -> Result<Plan> {
+        let plan = self.within(solver, path, budget, strength)?;
+        let Budget::Nfe(nfe) = budget else { return plan.context("a grid of steps has a plan") };
+        ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
+        let plan = plan
+            .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
+        ensure!(
+            plan.nfe() <= nfe,
+            "on this grid, whose {} steps are listed, `{}` takes {} evaluations, more than --nfe {nfe}; leave --nfe out",
+            plan.steps,
+            solver.name(),
+            plan.nfe()
+        );
+        Ok(plan)
+    }
+
+    /// The same; nothing where not even one step is within the budget. A grid that is a list is taken as it is.
+    pub(super) fn within(
+        &self,
+        solver: &dyn Solver,
+        path: &Path,
+        budget: Budget,
+        strength: f64,
+    ) -> Result<Option<Plan>> {
         let nfe = match (budget, self.rule(path).fixed_steps(path, self.end)) {
             (Budget::Steps(n), _) | (Budget::Nfe(_), Some(n)) => {
-                return Ok(solver.plan(&self.steps(path, n, strength)?)?);
+                return Ok(Some(solver.plan(&self.steps(path, n, strength)?)?));
             }
             (Budget::Nfe(nfe), None) => nfe,
         };
-        ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
         // Whether a grid ends at zero does not depend on its length.
         let to_zero = self.grid(path, 2)?.to_zero();
         let packed = solver.packed(nfe, to_zero);
         let solver = packed.as_deref().unwrap_or(solver);
-        let kept = solver
-            .steps_for_nfe(nfe, to_zero)
-            .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
+        let Some(kept) = solver.steps_for_nfe(nfe, to_zero) else { return Ok(None) };
         let all = ((kept as f64 / strength).round() as usize).max(kept);
-        Ok(solver.plan(&self.grid(path, all)?.from_step(all - kept)?)?)
+        Ok(Some(solver.plan(&self.grid(path, all)?.from_step(all - kept)?)?))
     }
 
     /// The last part of a grid of `steps` steps: `strength` is the share of them to keep.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use fewstep_samplers::Path;
 
 use super::options::{Budget, GridArgs};
-use super::solver::AnySolver;
+use super::solver::{AnySolver, note_unspent};
 use super::{Exit, print};
 use crate::output::steps_svg;
 
@@ -14,9 +14,9 @@ pub(super) struct Args {
     /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
     #[arg(long, default_value = "deis-tab3")]
     solver: String,
-    /// Steps of the grid
-    #[arg(long, default_value_t = 10, conflicts_with = "nfe")]
-    steps: usize,
+    /// Steps of the grid [default: 10, or those of a --grid that is a list]
+    #[arg(long, conflicts_with = "nfe")]
+    steps: Option<usize>,
     /// Network evaluations to spend, in place of steps
     #[arg(long)]
     nfe: Option<usize>,
@@ -36,8 +36,10 @@ pub(super) struct Args {
 /// If solver, path or grid are unknown or do not go together.
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let path = args.grid.path(&Path::VpLinear { beta_0: 0.1, beta_1: 20.0 });
-    let budget = args.nfe.map_or(Budget::Steps(args.steps), Budget::Nfe);
+    let steps = args.steps.unwrap_or_else(|| args.grid.default_steps(&path));
+    let budget = args.nfe.map_or(Budget::Steps(steps), Budget::Nfe);
     let plan = AnySolver::parse(&args.solver, &args.grid)?.plan(&args.grid, &path, budget, 1.0)?;
+    note_unspent(&plan, args.nfe);
     ensure!(plan.validate().is_ok(), "the compiled plan is not valid; please report this");
     print(&if args.json {
         plan.to_json()

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use fewstep_samplers::compat::diffusers::schedulers;
+use fewstep_samplers::compat::diffusers::{Scheduler, schedulers};
 use fewstep_samplers::dynamic::{DynamicEntry, dynamic_registry};
 use fewstep_samplers::{Entry, GridRule, Op, Path, Pred, registry, solver};
 use serde_json::{Value, json};
@@ -28,7 +28,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let rows: Vec<Row> = registry().iter().map(Row::new).collect::<Result<_>>()?;
     if args.json {
-        for line in rows.iter().map(Row::json).chain(dynamic_registry().iter().map(dynamic_json)) {
+        let others =
+            dynamic_registry().iter().map(dynamic_json).chain(schedulers().iter().map(scheduler_json));
+        for line in rows.iter().map(Row::json).chain(others) {
             print(&line.to_string());
         }
     } else if args.markdown {
@@ -86,7 +88,15 @@ impl Row {
 fn dynamic_json(e: &DynamicEntry) -> Value {
     json!({
         "name": e.name, "family": DYNAMIC, "summary": e.summary, "params": e.params,
-        "reference": e.reference,
+        "order": null, "evals_per_step": null, "deterministic": true, "reference": e.reference,
+    })
+}
+
+/// They bring grids of their own.
+fn scheduler_json(s: &Scheduler) -> Value {
+    json!({
+        "name": format!("diffusers/{}", s.name), "family": "diffusers", "summary": s.summary, "params": s.params,
+        "reference": format!("diffusers 0.42.1, {}", s.class),
     })
 }
 
@@ -103,25 +113,35 @@ fn name(pred: Pred) -> &'static str {
 
 fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.entry.name.len()).max().unwrap_or(0) + 2;
-    let mut text = format!("{:<width$}order  NFE/step  noise       summary\n", "solver");
+    let asks = rows.iter().map(|row| row.asks().len()).max().unwrap_or(0) + 2;
+    let mut text = format!("{:<width$}order  NFE/step  noise   {:<asks$}what it is\n", "solver", "asks for");
+    let below = width + 25 + asks;
+    let more = |text: &mut String, lines: [&str; 2]| {
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            let _ = writeln!(text, "{:below$}{line}", "");
+        }
+    };
     for row in rows {
         let e = row.entry;
         let _ = writeln!(
             text,
-            "{:<width$}{:<7}{:<10}{:<12}{}",
+            "{:<width$}{:<7}{:<10}{:<8}{:<asks$}{}",
             e.name,
             e.order,
             e.evals_per_step,
             row.noise(),
+            row.asks(),
             e.summary
         );
-        if !e.params.is_empty() {
-            let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
-        }
+        more(&mut text, [e.params, e.reference]);
     }
     for e in dynamic_registry() {
-        let _ = writeln!(text, "{:<width$}{:<7}{:<10}{:<12}{}", e.name, "-", "varies", "none", e.summary);
-        let _ = writeln!(text, "{:1$}{2}", "", width + 29, e.params);
+        let _ = writeln!(
+            text,
+            "{:<width$}{:<7}{:<10}{:<8}{:<asks$}{}",
+            e.name, "-", "varies", "none", "as pred", e.summary
+        );
+        more(&mut text, [e.params, e.reference]);
     }
     let names: Vec<String> = schedulers().iter().map(|s| format!("diffusers/{}", s.name)).collect();
     let _ = writeln!(text, "\nas diffusers has them (docs/diffusers.md): {}", names.join(", "));

@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use fewstep_samplers::compat::diffusers;
 use fewstep_samplers::dynamic::{Dynamic, dynamic_registry, dynamic_solver};
-use fewstep_samplers::{Path, Plan, Solver, solver};
+use fewstep_samplers::{Path, Plan, Solver, registry, solver, unknown};
 
+use super::note;
 use super::options::{Budget, GridArgs};
 use crate::pipeline::Program;
 
@@ -21,6 +22,14 @@ pub(super) enum AnySolver {
     Diffusers(String),
 }
 
+/// Says so where a budget of evaluations is not used up.
+pub(super) fn note_unspent(plan: &Plan, nfe: Option<usize>) {
+    if let Some(nfe) = nfe.filter(|nfe| *nfe != plan.nfe()) {
+        let (solver, spent) = (&plan.solver, plan.nfe());
+        note(&format!("`{solver}` cannot spend exactly {nfe} evaluations here; it spends {spent}"));
+    }
+}
+
 impl AnySolver {
     /// Reads one specification.
     pub(super) fn parse(spec: &str, grid: &GridArgs) -> Result<Self> {
@@ -32,8 +41,14 @@ impl AnySolver {
             return Ok(Self::Diffusers(spec.to_owned()));
         }
         let name = spec.split(':').next().unwrap_or_default();
-        let dynamic = dynamic_registry().iter().any(|entry| entry.name == name);
-        Ok(if dynamic { Self::Dynamic(dynamic_solver(spec)?) } else { Self::Static(solver(spec)?) })
+        let dynamic = dynamic_registry().iter().map(|entry| entry.name);
+        if dynamic.clone().any(|known| known == name) {
+            return Ok(Self::Dynamic(dynamic_solver(spec)?));
+        }
+        if registry().iter().all(|entry| entry.name != name) {
+            return Err(unknown("solver", name, registry().iter().map(|e| e.name).chain(dynamic)).into());
+        }
+        Ok(Self::Static(solver(spec)?))
     }
 
     /// What it is called in plans.
@@ -70,12 +85,11 @@ impl AnySolver {
 
     /// The plan that spends exactly `nfe` evaluations, if there is one.
     pub(super) fn exactly(&self, grid: &GridArgs, path: &Path, nfe: usize) -> Result<Option<Plan>> {
-        let plan = self.plan(grid, path, Budget::Nfe(nfe), 1.0);
-        // A budget below one step is the same case as one that does not divide; everything else is an error.
-        match self {
-            Self::Static(solver) if nfe > 0 && solver.evals(1, true) > nfe => Ok(None),
-            _ => Ok(Some(plan?).filter(|plan| plan.nfe() == nfe)),
-        }
+        let plan = match self {
+            Self::Static(solver) => grid.within(&**solver, path, Budget::Nfe(nfe), 1.0)?,
+            _ => Some(self.plan(grid, path, Budget::Nfe(nfe), 1.0)?),
+        };
+        Ok(plan.filter(|plan| plan.nfe() == nfe))
     }
 
     /// What makes images, if it is more than a plan.
@@ -103,7 +117,9 @@ fn diffusers_plan(scheduler: &str, path: &Path, budget: Budget) -> Result<Plan> 
     };
     // Some step counts crash there; the next smaller one will do.
     let mut error = None;
-    for steps in (1..=nfe).rev() {
+    // A table has no more steps than rows.
+    let most = path.rows().map_or(nfe, |rows| nfe.min(rows));
+    for steps in (1..=most).rev() {
         match diffusers::plan(scheduler, path, steps) {
             Ok(plan) if plan.nfe() <= nfe => return Ok(plan),
             Ok(_) => {}

@@ -100,6 +100,14 @@ impl BuiltIn {
     pub fn new(device: Device) -> Result<Self> {
         Ok(Self(fewstep_eval::feature::fmnist_noisy_cnn()?.to_device(device)?))
     }
+
+    /// Name and hash of the network.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn id(&self) -> Result<String> {
+        Ok(self.0.id()?)
+    }
 }
 
 impl LevelClassifier for BuiltIn {

@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::Denoiser;
 use fewstep_samplers::{Params, unknown};
+use tch::Device;
 
 use super::registry::Build;
 use super::rules::{CFG, Scaled, Shape};
 use super::{Guidance, GuidanceEntry, LevelClassifier, Needs, registry};
 
-/// Fewest steps at which a solver with a memory of its own takes momentum well.
-const MOMENTUM_STEPS: usize = 20;
+/// Fewest steps at which a solver with a memory of its own takes momentum well: at 20 the table of docs/guidance.md has
+/// results a fifth to a quarter too large, at 40 none above 3 %.
+const MOMENTUM_STEPS: usize = 40;
 
 /// A guidance rule, put together from its specification.
 #[derive(Debug)]
@@ -78,14 +80,15 @@ impl Rule {
         &*self.guidance
     }
 
-    /// What may be wrong with this rule on a solver that takes `steps` steps and, with `memory`, looks back at earlier
-    /// predictions or has several evaluations a step.
+    /// What may be wrong with this rule on a solver that takes `steps` steps and, with `memory`, reads earlier predictions or
+    /// has several evaluations a step.
     pub fn warning(&self, steps: usize, memory: bool) -> Option<String> {
         let beta = self.guidance.momentum();
         (beta != 0.0 && memory && steps < MOMENTUM_STEPS).then(|| {
             format!(
-                "`{}` has momentum (beta={beta}) and the solver looks back too: on a known distribution 10 such steps at w = 16 \
-                 end at seven times the size of the data; use beta=0, at least {MOMENTUM_STEPS} steps, or ddim or euler",
+                "`{}` has momentum (beta={beta}), which a solver that makes one step of several predictions takes badly: on a \
+                 known distribution at w = 16, 10 steps of dpmpp-2m end at seven times the size of the data, 20 a fifth too \
+                 large; use beta=0, at least {MOMENTUM_STEPS} steps, or ddim or euler",
                 self.text
             )
         })
@@ -109,6 +112,7 @@ pub struct Guide {
     rule: Box<dyn Guidance>,
     scale: f64,
     beside: Beside,
+    together: Option<bool>,
 }
 
 impl Guide {
@@ -139,6 +143,7 @@ impl Guide {
             (_, Beside::Weak(_)) => bail!(
                 "guidance `{text}` has no use for a weaker network; leave --weak-model out, or use `auto`"
             ),
+            (Needs::Nothing, _) => {}
             _ => ensure!(
                 spec.classes.is_some(),
                 "guidance `{text}` needs a model with classes, and this one has none; leave --cfg-scale out"
@@ -152,7 +157,20 @@ impl Guide {
             (_, Beside::Classifier(_)) => bail!("guidance `{text}` has no use for a classifier"),
             _ => {}
         }
-        Ok(Self { rule: guidance, scale, beside })
+        Ok(Self { rule: guidance, scale, beside, together: None })
+    }
+
+    /// The same at another scale.
+    #[must_use]
+    pub fn at(&self, scale: f64) -> Self {
+        Self { scale, ..self.share() }
+    }
+
+    /// Whether the branches with and without the label go through the network in one call of twice the batch; otherwise the
+    /// device decides.
+    #[must_use]
+    pub fn together(self, together: bool) -> Self {
+        Self { together: Some(together), ..self }
     }
 
     /// Another instance over the same weights, for another thread, with nothing remembered.
@@ -163,12 +181,19 @@ impl Guide {
             Beside::Weak(weak) => Beside::Weak(weak.share()),
             Beside::Classifier(classifier) => Beside::Classifier(classifier.share()),
         };
-        Self { rule: self.rule.fresh(), scale: self.scale, beside }
+        Self { rule: self.rule.fresh(), scale: self.scale, beside, together: self.together }
     }
 
     /// The scale `w`.
     pub fn scale(&self) -> f64 {
         self.scale
+    }
+
+    /// Whether both branches go in one call on `device`: on a GPU, where small batches leave it idle. On a CPU an image costs
+    /// about the same in any batch of some size, and two calls need half the memory; `cargo bench --bench guidance` compares
+    /// the two.
+    pub fn is_together(&self, device: Device) -> bool {
+        self.together.unwrap_or(device != Device::Cpu)
     }
 
     /// What the rule works with.

@@ -121,6 +121,8 @@ impl From<Tensor> for Guided {
 /// What a rule needs beside the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
+    /// Nothing at all.
+    Nothing,
     /// Labels that can be left out.
     Labels,
     /// A second, weaker network.
@@ -153,10 +155,15 @@ pub trait Guidance: Debug + Send {
         self.inner_mut().map_or_else(Vec::new, Guidance::state)
     }
 
-    /// Whether an answer depends on earlier ones or on the number of the step. Solvers that repeat or reorder steps
+    /// Whether an answer depends on earlier ones or on the number of the step. Solvers that choose their steps as they go
     /// cannot have such a rule.
     fn stepwise(&self) -> bool {
         self.inner().is_some_and(Guidance::stepwise)
+    }
+
+    /// Whether this step keeps the state where it is, without a network call.
+    fn rests(&self, ctx: &EvalCtx<'_>) -> bool {
+        self.inner().is_some_and(|inner| inner.rests(ctx))
     }
 
     /// Whether the solver has to noise the state again with [`Guided::renoise`].

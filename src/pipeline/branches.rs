@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use fewstep_models::Denoiser;
 use fewstep_samplers::{Node, Pred};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::guidance::{Beside, Branches, Guide, Images, Preds, difference};
 
@@ -33,22 +33,41 @@ impl Networks<'_> {
                 bail!("a guidance rule asks for the conditional prediction of some images only")
             }
         };
-        let (cond, other) = if *images == Images::None {
-            (cond()?, None)
-        } else if let (true, Images::All, Some(class)) =
-            (joint(x.device()) && images == uncond, &branches.cond, self.class)
+        let preds = |cond, other| Preds { cond, other, images: images.clone(), fresh: true };
+        if *images == Images::None {
+            return Ok(preds(cond()?, None));
+        }
+        if images == uncond
+            && branches.cond == Images::All
+            && self.guide.is_together(x.device())
+            && let Some((cond, other)) = self.both(x, nodes, &some, &of_some)?
         {
-            let nodes = if let [node] = nodes { vec![*node] } else { [nodes, &of_some].concat() };
-            let class = Tensor::cat(&[class, &self.null(&some)?], 0);
-            let both = predict(self.denoiser, &Tensor::cat(&[x, &some], 0), &nodes, Pred::X0, Some(&class))?;
-            let (n, k) = (x.size()[0], some.size()[0]);
-            (both.narrow(0, 0, n), Some(both.narrow(0, n, k)))
-        } else {
-            let cond = cond()?;
-            let other = self.other(branches, &cond, &some, &of_some)?;
-            (cond, Some(other))
-        };
-        Ok(Preds { cond, other, images: images.clone(), fresh: true })
+            return Ok(preds(cond, Some(other)));
+        }
+        let cond = cond()?;
+        let other = self.other(branches, &cond, &some, &of_some)?;
+        Ok(preds(cond, Some(other)))
+    }
+
+    /// Both branches in one call; nothing if the memory does not allow it.
+    fn both(
+        &self,
+        x: &Tensor,
+        nodes: &[Node],
+        some: &Tensor,
+        of_some: &[Node],
+    ) -> Result<Option<(Tensor, Tensor)>> {
+        let Some(class) = self.class else { return Ok(None) };
+        let nodes = if let [node] = nodes { vec![*node] } else { [nodes, of_some].concat() };
+        let class = Tensor::cat(&[class, &self.null(some)?], 0);
+        match predict(self.denoiser, &Tensor::cat(&[x, some], 0), &nodes, Pred::X0, Some(&class)) {
+            Ok(both) => {
+                let (n, k) = (x.size()[0], some.size()[0]);
+                Ok(Some((both.narrow(0, 0, n), both.narrow(0, n, k))))
+            }
+            Err(error) if format!("{error:#}").contains("out of memory") => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The second prediction, for the images `some` of the batch; `cond` is the first one of the whole batch.
@@ -82,13 +101,6 @@ fn nodes_of(images: &Images, nodes: &[Node]) -> Vec<Node> {
     }
     let mask = images.mask(nodes.len());
     nodes.iter().zip(mask).filter(|(_, kept)| *kept).map(|(node, _)| *node).collect()
-}
-
-/// Whether both branches go through the network in one call of twice the batch: on a GPU, where small batches leave it
-/// idle. On a CPU an image costs about the same in any batch of some size, and two calls need half the
-/// memory; `cargo bench --bench guidance` compares the two.
-fn joint(device: Device) -> bool {
-    device != Device::Cpu
 }
 
 /// One pass of a network.

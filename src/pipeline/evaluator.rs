@@ -13,6 +13,8 @@ use crate::guidance::{Branches, EvalCtx, Guidance, Guide, Guided, Images, cosine
 pub struct At<'a> {
     /// Where the states stand.
     pub nodes: &'a [Node],
+    /// Where their steps began; where nothing is said, at the nodes of the first stage.
+    pub start: Option<&'a [Node]>,
     /// Number of the step, from 0.
     pub step: usize,
     /// Number of steps.
@@ -115,8 +117,8 @@ impl<'a> Evaluator<'a> {
     }
 
     fn guided(&mut self, running: &mut Running<'_>, x: &Tensor, at: At<'_>, want: Pred) -> Result<Answer> {
-        if at.stage == 0 {
-            running.start = at.nodes.to_vec();
+        if let Some(start) = at.start.or((at.stage == 0).then_some(at.nodes)) {
+            running.start = start.to_vec();
         }
         let ctx = EvalCtx {
             x,

@@ -81,16 +81,17 @@ pub fn execute(
     let last_uses = plan.last_uses();
     let mut slots: Vec<Option<Tensor>> = (0..plan.slots()).map(|_| None).collect();
     slots[0] = Some(x);
-    let (mut done, mut stage) = (0, 0);
+    let mut places = plan.eval_places().into_iter();
+    let mut done = 0;
     let mut renoise = None;
     evaluator.looks = observer.looks();
     for (op, dead) in plan.ops.iter().zip(&last_uses) {
         match op {
             Op::Eval { out, x, node, pred } => {
                 let nodes = std::slice::from_ref(&plan.nodes[*node]);
-                let at = At { nodes, step: done, steps: plan.steps, stage };
+                let (step, stage) = places.next().unwrap_or_default();
+                let at = At { nodes, start: None, step, steps: plan.steps, stage };
                 let answer = evaluator.eval(read(&slots, *x)?, at, *pred)?;
-                stage += 1;
                 if let Some(look) = &answer.look {
                     observer.guidance(look);
                 }
@@ -116,7 +117,6 @@ pub fn execute(
             }
             Op::EndStep { x, node, .. } => {
                 done += 1;
-                stage = 0;
                 let info = StepInfo {
                     step: done,
                     steps: plan.steps,

@@ -99,13 +99,14 @@ impl Machine for Tensors<'_> {
         }
         let x = Tensor::stack(&batch.iter().map(|query| query.x.shallow_clone()).collect::<Vec<_>>(), 0);
         let nodes: Vec<Node> = batch.iter().map(|query| query.node).collect();
+        let start: Vec<Node> = batch.iter().map(|query| query.start).collect();
         let class = self.classes.map(|classes| {
             let asked: Vec<i64> = batch.iter().map(|query| classes[query.image]).collect();
             Tensor::from_slice(&asked).to_device(self.device)
         });
         // Rules that remember were refused: an evaluator for this one question will do, and steps have no number.
         let mut evaluator = Evaluator::new(self.denoiser, class.as_ref(), self.guide, batch.len());
-        let at = At { nodes: &nodes, step: 0, steps: 1, stage: 0 };
+        let at = At { nodes: &nodes, start: Some(&start), step: 0, steps: 1, stage: 0 };
         let out = evaluator.eval(&x, at, pred)?.value;
         for (query, forwards) in batch.iter().zip(evaluator.forwards()) {
             self.forwards[query.image] += forwards;

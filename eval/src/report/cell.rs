@@ -46,8 +46,11 @@ pub struct GuidanceInfo {
     pub rule: String,
     /// The scale `w`; 1 would be no guidance.
     pub scale: f64,
-    /// Mean over images of the network passes; [`Cell::forwards`] is this, rounded up.
+    /// Mean over the images of all blocks of the network passes; [`Cell::forwards`] is this, rounded up.
     pub forwards: f64,
+    /// Which network stood beside the model, by a hash of its weights; none under a rule that needs no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
     /// What the rule met at each noise level, from noise to data; of the first block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<GuidanceLevel>,
@@ -77,6 +80,11 @@ impl Cell {
             None => self.solver.clone(),
             Some(g) => format!("{} · {} w={}", self.solver, g.rule, g.scale),
         }
+    }
+
+    /// Network passes an image, exactly: a whole number without guidance.
+    pub fn passes(&self) -> f64 {
+        self.guidance.as_ref().map_or(f64::from(self.forwards), |g| g.forwards)
     }
 
     /// Blocks measured so far.

@@ -25,7 +25,7 @@ pub fn csv(report: &Report) -> String {
                 quote(&cell.grid),
                 cell.steps,
                 cell.nfe,
-                cell.forwards,
+                cell.passes(),
                 cell.samples,
                 cell.blocks.len().max(1),
                 quote(name),

@@ -3,7 +3,7 @@
 use super::document::lead;
 use super::layout::Layout;
 use super::table::Show;
-use super::{Metric, Report, guidance_figures, metric_figures};
+use super::{Cell, Metric, Report, guidance_figures, metric_figures};
 use crate::Result;
 use base64::Engine as _;
 use std::collections::BTreeSet;
@@ -153,7 +153,7 @@ fn cells(page: &mut String, report: &Report) {
             escape(&cell.grid),
             cell.steps,
             cell.nfe,
-            cell.forwards,
+            passes(cell),
             cell.samples,
             cell.seconds,
             1e3 * cell.seconds_per_image,
@@ -161,6 +161,12 @@ fn cells(page: &mut String, report: &Report) {
         );
     }
     page.push_str("</table></div>\n</details>\n");
+}
+
+/// With two digits where images differ.
+fn passes(cell: &Cell) -> String {
+    let passes = cell.passes();
+    if passes.fract() == 0.0 { passes.to_string() } else { format!("{passes:.2}") }
 }
 
 fn settings(page: &mut String, report: &Report) {

@@ -407,7 +407,8 @@ fn sweep() -> Report {
             let mut cell = cell("ddim", 10, fd + w);
             cell.plan_hash = format!("{rule}-{w}");
             let levels = [f64::MAX, 80.0, 1.0, 0.01].map(|rho| level(rho, w)).to_vec();
-            cell.guidance = Some(GuidanceInfo { rule: rule.to_owned(), scale: w, forwards: 20.0, levels });
+            cell.guidance =
+                Some(GuidanceInfo { rule: rule.to_owned(), scale: w, forwards: 20.0, beside: None, levels });
             cells.push(cell);
         }
     }

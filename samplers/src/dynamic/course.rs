@@ -13,6 +13,11 @@ pub(super) trait Course<M: Machine> {
     /// What the network must be asked before the course can go on; empty once it is complete.
     fn questions(&self) -> Vec<(&M::State, Node, Pred)>;
 
+    /// Where the step began in which a question at `node` is asked.
+    fn start(&self, node: Node) -> Node {
+        node
+    }
+
     /// Goes on with the answers, up to the next questions or to the end.
     fn proceed(&mut self, machine: &mut M, answers: Vec<M::State>) -> Result<(), M::Error>;
 
@@ -118,7 +123,10 @@ pub(super) fn run<'a, M: Machine>(
         for (image, course) in courses.iter().enumerate() {
             let questions = course.questions();
             shares.push(questions.len());
-            batch.extend(questions.into_iter().map(|(x, node, pred)| Query { image, x, node, pred }));
+            batch.extend(questions.into_iter().map(|(x, node, pred)| {
+                let start = course.start(node);
+                Query { image, x, node, start, pred }
+            }));
         }
         if batch.is_empty() {
             break;

@@ -11,6 +11,8 @@ pub struct Query<'a, S> {
     pub x: &'a S,
     /// Where the state stands; within a batch the nodes differ.
     pub node: Node,
+    /// Where the step began that asks.
+    pub start: Node,
     /// Which prediction.
     pub pred: Pred,
 }

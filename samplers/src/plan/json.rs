@@ -5,10 +5,10 @@ use serde::Deserialize;
 use super::Plan;
 use crate::{Error, Result};
 
-/// Longest accepted text. The largest valid plan that anybody would run is far smaller.
-const MAX_BYTES: usize = 64 << 20;
-
 impl Plan {
+    /// Longest accepted text. The largest valid plan that anybody would run is far smaller.
+    pub const MAX_BYTES: usize = 64 << 20;
+
     /// Writes the plan as JSON, one line per node and per op. Reading it back gives exactly the same plan, to the last
     /// bit of every number.
     #[must_use]
@@ -38,8 +38,8 @@ impl Plan {
         struct Header {
             version: u64,
         }
-        if text.len() > MAX_BYTES {
-            let reason = format!("{} bytes are more than the allowed {MAX_BYTES}", text.len());
+        if text.len() > Self::MAX_BYTES {
+            let reason = format!("{} bytes are more than the allowed {}", text.len(), Self::MAX_BYTES);
             return Err(Error::PlanSyntax { reason });
         }
         // The version first: a plan of a later version should say so and not complain about its unknown fields.

@@ -6,8 +6,14 @@ use super::{Op, Plan, Slot};
 use crate::grid::MAX_STEPS;
 use crate::{Error, Node, Result};
 
-/// Most ops of a plan; bounds what a hostile file can make an executor allocate.
+/// Most ops of a plan; bounds how long a hostile file can make an executor work.
 const MAX_OPS: usize = 16 * MAX_STEPS;
+
+/// Most tensors at a time; bounds what it can make an executor allocate. The solvers here need at most a dozen.
+const MAX_LIVE: usize = 64;
+
+/// Streams of noise from here on are those of Brownian paths.
+const MAX_DRAW: u32 = 1 << 31;
 
 /// How far a node may stand from its path, relative to the sizes there: other machines' `exp` and `ln` differ by far
 /// less, a node of another path by far more.
@@ -26,6 +32,10 @@ impl Plan {
             return Err(Error::PlanVersion { found, supported: Self::VERSION });
         }
         self.path.validate()?;
+        if [&self.solver, &self.grid].iter().any(|text| text.contains(char::is_control)) {
+            let reason = "`solver` or `grid` holds a control character; take it out".to_owned();
+            return Err(Error::InvalidPlan { reason });
+        }
         self.validate_nodes()
             .and_then(|()| self.validate_ops())
             .map_err(|reason| Error::InvalidPlan { reason })
@@ -108,11 +118,26 @@ impl Plan {
             }
             self.validate_op(op, &mut ended, &mut draws).map_err(|reason| format!("op {i} {reason}"))?;
         }
+        self.validate_memory()?;
         if ended != self.steps {
             return Err(format!("{ended} of {} steps are ended; end each with an end-step op", self.steps));
         }
         if written.get(self.output.index()) != Some(&true) {
             return Err(format!("the output is slot {}, which no op writes", self.output.0));
+        }
+        Ok(())
+    }
+
+    fn validate_memory(&self) -> std::result::Result<(), String> {
+        let mut live = 1;
+        for (i, (op, dying)) in self.ops.iter().zip(self.last_uses()).enumerate() {
+            live += usize::from(op.writes().is_some());
+            if live > MAX_LIVE {
+                return Err(format!(
+                    "op {i} is the place where {live} slots are in use; at most {MAX_LIVE} may be"
+                ));
+            }
+            live -= dying.len();
         }
         Ok(())
     }
@@ -157,6 +182,9 @@ impl Plan {
                         "draws noise from stream 0, which made the initial state; start at 1".to_owned()
                     );
                 }
+                if *draw >= MAX_DRAW {
+                    return Err(format!("draws noise from stream {draw}; streams are below {MAX_DRAW}"));
+                }
                 if !draws.insert(*draw) {
                     return Err(format!("draws noise from stream {draw} a second time; use a new stream"));
                 }
@@ -170,6 +198,9 @@ impl Plan {
                 at(*node)?;
                 if step != ended {
                     return Err(format!("ends step {step}, but the next to end is {ended}"));
+                }
+                if *node != step + 1 {
+                    return Err(format!("ends step {step} at node {node}; it must be {}", step + 1));
                 }
                 *ended += 1;
             }

@@ -66,11 +66,11 @@ impl Solver for Afs {
     }
 
     fn steps_for_nfe(&self, nfe: usize, to_zero: bool) -> Option<usize> {
-        self.inner.steps_for_nfe(nfe + 1, to_zero)
+        self.inner.steps_for_nfe(nfe.saturating_add(1), to_zero)
     }
 
     fn packed(&self, nfe: usize, to_zero: bool) -> Option<Box<dyn Solver>> {
-        let inner = self.inner.packed(nfe + 1, to_zero)?;
+        let inner = self.inner.packed(nfe.saturating_add(1), to_zero)?;
         Some(Box::new(Self { inner }))
     }
 }

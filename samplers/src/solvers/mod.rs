@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 
+use crate::grid::MAX_STEPS;
 use crate::{Grid, Plan, Result};
 
 pub mod afs;
@@ -35,8 +36,19 @@ pub trait Solver: Debug + Send + Sync {
 
     /// The largest number of steps that costs at most `nfe` evaluations; `None` when even one step costs more.
     /// The budget may not be used up: [`Solver::evals`] of the answer says what is.
+    ///
+    /// More steps never cost less, and no grid has more than 100,000.
     fn steps_for_nfe(&self, nfe: usize, to_zero: bool) -> Option<usize> {
-        (1..=nfe).rev().find(|&steps| self.evals(steps, to_zero) <= nfe)
+        let (mut fit, mut most) = (0, nfe.min(MAX_STEPS));
+        while fit < most {
+            let steps = most - (most - fit) / 2;
+            if self.evals(steps, to_zero) <= nfe {
+                fit = steps;
+            } else {
+                most = steps - 1;
+            }
+        }
+        (fit > 0).then_some(fit)
     }
 
     /// The variant of this solver that spends exactly `nfe` evaluations, for solvers that mix steps of different cost;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use fewstep_eval::report::{Cell, GuidanceInfo, GuidanceLevel};
-use fewstep_models::NetDenoiser;
+use fewstep_models::{Denoiser as _, NetDenoiser};
 use fewstep_samplers::Plan;
 use tch::Device;
 
@@ -21,6 +21,8 @@ use crate::pipeline::{Job, Observer};
 pub(super) struct Bench<'a> {
     pub(super) args: &'a Args,
     pub(super) judge: Judge,
+    /// By rule, at any scale.
+    pub(super) guides: BTreeMap<String, Guide>,
     pub(super) denoiser: NetDenoiser,
     pub(super) device: Device,
     pub(super) workers: usize,
@@ -69,7 +71,7 @@ impl Bench<'_> {
         if todo.is_empty() {
             return Ok(true);
         }
-        let target = match teacher {
+        let target = match teacher.filter(|_| todo.iter().any(|task| task.pairs())) {
             Some(plan) => match self.teacher(block, plan, record)? {
                 Some(target) => Some(target),
                 None => return Ok(false),
@@ -86,12 +88,8 @@ impl Bench<'_> {
         for (i, task) in todo.iter().enumerate() {
             let (plan, hash) = (&task.plan, &task.hash);
             let prefix = format!("{}/{} {}", i + 1, todo.len(), task.label());
-            let guide = match task.guidance {
-                Some((rule, w)) => {
-                    self.args.weak.guide(rule, w, &self.denoiser, (&self.args.model, self.device))?
-                }
-                None => None,
-            };
+            let guide = task.guidance.and_then(|(rule, w)| Some(self.guides.get(rule.text())?.at(w)));
+            let paired = if task.pairs() { paired } else { Paired::No };
             let Some((measured, levels)) = self.measure(block, plan, guide.as_ref(), paired, &prefix)? else {
                 return Ok(false);
             };
@@ -111,9 +109,17 @@ impl Bench<'_> {
                     rule: rule.text().to_owned(),
                     scale,
                     forwards: measured.forwards,
+                    beside: task.beside.clone(),
                     levels,
                 }),
             });
+            let before = cell.measured();
+            if let Some(guidance) = &mut cell.guidance
+                && block as usize >= before
+            {
+                guidance.forwards += (measured.forwards - guidance.forwards) / (before + 1) as f64;
+                cell.forwards = guidance.forwards.ceil() as u32;
+            }
             cell.take_block(block as usize, measured.metrics, measured.seconds);
             if block == 0 {
                 record.keep_shown(hash, &measured.shown)?;
@@ -184,7 +190,9 @@ impl Bench<'_> {
         let watch: Arc<dyn Observer> = Arc::clone(&watching) as Arc<dyn Observer>;
         let measured = self.judge.measure(plan, (&self.denoiser, guide), &job, paired, &watch);
         bar.finish_and_clear();
-        let levels = watching.levels.means(job.batches() * job.batch);
+        // Outside of our engine the last batch is filled up.
+        let images = if self.denoiser.any_batch() { job.images.len() } else { job.batches() * job.batch };
+        let levels = watching.levels.means(images, plan);
         Ok(measured?.map(|measured| (measured, levels)))
     }
 }

@@ -18,6 +18,7 @@ use super::options::{GridArgs, ModelArgs, create_dir};
 use super::{Exit, note, print};
 use crate::bench::{Choice, Judge, Record, Settings, plan_hash};
 use crate::device::machine;
+use crate::guidance::is_off;
 use cells::Bench;
 use data::RealImages;
 use tasks::{Wanted, plans, tasks, teacher};
@@ -63,9 +64,9 @@ pub(super) struct Args {
     /// Metrics to measure, tabulate and draw, with commas between; each has its definition in report.html
     ///
     /// At no cost: fd, fd_mean_term, fd_cov_term, rmse, accuracy (always recorded). Of all features: fd_infinity, kid, is,
-    /// pr (precision, recall), dc (density, coverage), nearer. To the teacher: psnr, ssim, feature_distance. Of images:
-    /// saturation, contrast, clip_rate, white_rate, overshoot. kid, pr, dc and nearer read --data; all but those to the teacher
-    /// are compared with held-out images from there.
+    /// pr (precision, recall), dc (density, coverage), nearer. To the teacher, of cells without guidance: psnr, ssim,
+    /// feature_distance. Of images: saturation, contrast, clip_rate, white_rate, overshoot. kid, pr, dc and nearer read --data;
+    /// all but those that cost nothing and those to the teacher are compared with held-out images from there.
     #[arg(long, default_value = "fd,rmse,accuracy", help_heading = "Metrics")]
     metrics: String,
     /// Folder with the data set behind the feature network (`make data`)
@@ -96,7 +97,13 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let folder = args.model.open()?;
     let path = args.grid.path(&folder.spec.sample_path);
     let rules = parse_rules(&args.guidance)?;
-    let tasks = tasks(plans(args, &path)?, &rules, &parse_scales(&args.cfg_scale)?)?;
+    let scales = parse_scales(&args.cfg_scale)?;
+    let guided = scales.iter().any(|w| !is_off(*w));
+    args.weak.check(if guided { &rules } else { &[] })?;
+    if !guided && args.guidance != "cfg" {
+        note("no rule of --guidance does anything at a scale of 1; give --cfg-scale");
+    }
+    let tasks = tasks(plans(args, &path)?, &rules, &scales, &args.weak)?;
     let teacher = teacher(args, &path)?;
     choice.check(folder.spec.shape[0], teacher.is_some(), args.samples)?;
     let mut judge = Judge::for_shape(folder.spec.shape, choice)?;
@@ -105,15 +112,24 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
     let wanted = Wanted { choice: judge.choice(), blocks: args.blocks, pairs: teacher.is_some() };
     let real = RealImages::open(args, &tasks, wanted, &folder, &record.report)?;
-    record.save()?; // a folder that cannot be written is found out before the work starts
     let (denoiser, device, workers) = args.model.load(&folder)?;
+    let mut guides = BTreeMap::new();
+    for (rule, _) in tasks.iter().filter_map(|task| task.guidance) {
+        if !guides.contains_key(rule.text())
+            // Any scale but 1: that of each task is set later.
+            && let Some(guide) = args.weak.guide(rule, 2.0, &denoiser, (&args.model, device))?
+        {
+            guides.insert(rule.text().to_owned(), guide);
+        }
+    }
+    record.save()?; // a folder that cannot be written is found out before the work starts
     if let Some(real) = real {
         judge.see(real.train.as_ref(), real.test.as_ref(), args.samples)?;
         let earlier = std::mem::replace(&mut record.report.reference, judge.info(args.samples));
         record.report.reference.keep(&earlier);
         record.save()?;
     }
-    let bench = Bench { args, judge: judge.threads(workers), denoiser, device, workers };
+    let bench = Bench { args, judge: judge.threads(workers), guides, denoiser, device, workers };
     let finished = bench.run(&tasks, teacher.as_ref(), &mut record)?;
     let shown = bench.judge.choice().shown();
     record.draw(shown)?;
@@ -156,7 +172,6 @@ fn describe(args: &Args, folder: &ModelFolder, path: &Path, judge: &Judge, teach
         config: BTreeMap::from([
             ("batch".to_owned(), args.model.batch.to_string()),
             ("dtype".to_owned(), format!("{:?}", args.model.dtype).to_lowercase()),
-            ("guidance".to_owned(), args.weak.weak_model.clone().unwrap_or_else(|| "none".to_owned())),
             ("weights_sha256".to_owned(), sha256_hex(folder.weight_bytes())),
         ]),
         cells: Vec::new(),

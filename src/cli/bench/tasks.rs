@@ -7,12 +7,12 @@ use fewstep_eval::report::Report;
 use fewstep_samplers::{Path, Plan, solver};
 
 use super::Args;
-use crate::bench::{Choice, cell_hash, plan_hash};
-use crate::cli::guidance::suit;
+use crate::bench::{Choice, guided_hash, plan_hash};
+use crate::cli::guidance::{WeakArgs, suit};
 use crate::cli::note;
 use crate::cli::options::{Budget, GridArgs, parse_list};
 use crate::cli::solver::AnySolver;
-use crate::guidance::{Rule, is_off};
+use crate::guidance::{Needs, Rule, is_off};
 use crate::pipeline::Program;
 
 /// A plan under the name by which it was asked for. The plan's own may say more: what a budget chose, the last orders of
@@ -59,11 +59,19 @@ pub(super) struct Task<'a> {
     pub(super) plan: Plan,
     /// Rule and scale, if that is not 1.
     pub(super) guidance: Option<(&'a Rule, f64)>,
+    /// Identity of the network that the rule has beside the model.
+    pub(super) beside: Option<String>,
     /// Identity of what makes its images.
     pub(super) hash: String,
 }
 
 impl Task<'_> {
+    /// Whether its images are compared one by one with the teacher's, which is not guided: only without guidance do they come
+    /// to the same as the steps become many.
+    pub(super) fn pairs(&self) -> bool {
+        self.guidance.is_none()
+    }
+
     pub(super) fn label(&self) -> String {
         let guidance = self.guidance.map(|(rule, w)| format!(" · {} w={w}", rule.text())).unwrap_or_default();
         format!("{}{guidance} · NFE {}", self.plan.solver, self.plan.nfe())
@@ -85,7 +93,7 @@ impl Wanted<'_> {
         let cell = report.finished(&task.hash, report.samples);
         match cell.and_then(|cell| cell.block(block as usize)) {
             None => block < self.blocks,
-            Some(metrics) => !self.choice.lacking(metrics, self.pairs).is_empty(),
+            Some(metrics) => !self.choice.lacking(metrics, self.pairs && task.pairs()).is_empty(),
         }
     }
 
@@ -99,7 +107,8 @@ impl Wanted<'_> {
         let of = |task: &Task<'_>| {
             let cell = report.finished(&task.hash, report.samples)?;
             let blocks = (0..cell.measured()).filter_map(|block| cell.block(block));
-            let names = blocks.flat_map(|metrics| self.choice.lacking(metrics, self.pairs));
+            let pairs = self.pairs && task.pairs();
+            let names = blocks.flat_map(|metrics| self.choice.lacking(metrics, pairs));
             Some(names.collect::<BTreeSet<_>>()).filter(|names| !names.is_empty())
         };
         let lacking: Vec<_> = tasks.iter().filter_map(of).collect();
@@ -107,24 +116,39 @@ impl Wanted<'_> {
     }
 }
 
-/// Every plan at every scale under every rule; at a scale of 1 rules do not differ.
-pub(super) fn tasks<'a>(plans: Vec<Asked>, rules: &'a [Rule], scales: &[f64]) -> Result<Vec<Task<'a>>> {
+/// Every plan at every scale under every rule; at a scale of 1, and under a rule that guides nowhere, there is one task.
+pub(super) fn tasks<'a>(
+    plans: Vec<Asked>,
+    rules: &'a [Rule],
+    scales: &[f64],
+    weak: &WeakArgs,
+) -> Result<Vec<Task<'a>>> {
+    let guides = |rule: &Rule| rule.guidance().needs() != Needs::Nothing;
+    let guided: Vec<&Rule> =
+        if scales.iter().all(|w| is_off(*w)) { vec![] } else { rules.iter().filter(|r| guides(r)).collect() };
+    let beside: Vec<Option<String>> = guided.iter().map(|rule| weak.identity(rule)).collect::<Result<_>>()?;
     let mut tasks = Vec::new();
     for Asked { solver, plan } in plans {
-        for &scale in scales {
-            if is_off(scale) {
+        let suited = guided.iter().map(|rule| match suit(Program::Plan(plan.clone()), rule)? {
+            Program::Plan(plan) => Ok(Some(plan)),
+            Program::Dynamic { .. } => Ok(None),
+        });
+        let suited: Vec<Option<Plan>> = suited.collect::<Result<_>>()?;
+        let plain = scales.iter().any(|w| is_off(*w)) || guided.len() < rules.len();
+        if plain {
+            let (solver, hash) = (solver.clone(), plan_hash(&plan));
+            tasks.push(Task { solver, hash, plan, guidance: None, beside: None });
+        }
+        for &scale in scales.iter().filter(|w| !is_off(**w)) {
+            for ((rule, beside), plan) in guided.iter().zip(&beside).zip(&suited) {
+                let Some(plan) = plan else { continue };
                 tasks.push(Task {
                     solver: solver.clone(),
-                    hash: plan_hash(&plan),
+                    hash: guided_hash(plan, rule.text(), scale, beside.as_deref()),
                     plan: plan.clone(),
-                    guidance: None,
+                    guidance: Some((rule, scale)),
+                    beside: beside.clone(),
                 });
-                continue;
-            }
-            for rule in rules {
-                let Program::Plan(plan) = suit(Program::Plan(plan.clone()), rule)? else { continue };
-                let hash = cell_hash(&plan, Some((rule.text(), scale)));
-                tasks.push(Task { solver: solver.clone(), plan, guidance: Some((rule, scale)), hash });
             }
         }
     }

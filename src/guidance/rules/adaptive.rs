@@ -16,7 +16,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     reference: "Castillo et al. 2023, arXiv 2312.12487, with x0 for eps",
     build: Build::Around(3, |p, inner| {
         let gamma = p.number("gamma", 0.991, -1.0..=1.0)?;
-        Ok(Box::new(Adaptive { gamma, stopped: None, inner }))
+        Ok(Box::new(Adaptive::new(gamma, inner)))
     }),
 };
 
@@ -26,14 +26,26 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
 pub struct Adaptive {
     /// Where to stop.
     pub gamma: f64,
-    /// Of each image, whether it has stopped, `[b]` f64 0 or 1, on the CPU.
+    /// Of each image, whether its predictions have agreed, `[b]` f64 0 or 1, on the CPU.
+    agreed: Option<Tensor>,
+    /// Of each image, whether it is not guided in this step: what had agreed when the step began.
     stopped: Option<Tensor>,
     /// What guides.
     pub inner: Box<dyn Guidance>,
 }
 
+impl Adaptive {
+    /// A rule with nothing remembered.
+    pub fn new(gamma: f64, inner: Box<dyn Guidance>) -> Self {
+        Self { gamma, agreed: None, stopped: None, inner }
+    }
+}
+
 impl Guidance for Adaptive {
     fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
+        if ctx.stage == 0 {
+            self.stopped = self.agreed.as_ref().map(Tensor::shallow_clone);
+        }
         let going: Vec<bool> = flags(self.stopped.as_ref(), ctx.batch()).iter().map(|s| !s).collect();
         match Images::of(&going) {
             Images::None => Branches::cond(),
@@ -47,10 +59,10 @@ impl Guidance for Adaptive {
         if let Some(other) = preds.other.as_ref().filter(|_| preds.fresh && ctx.stage == 0) {
             let cosine = cosine(&preds.images.take(&preds.cond), other).to_device(Device::Cpu);
             let agree = cosine.ge(self.gamma).to_kind(Type::Double);
-            let kept = self.stopped.take();
+            let kept = self.agreed.take();
             let kept =
                 kept.unwrap_or_else(|| Tensor::zeros([ctx.batch() as i64], (Type::Double, Device::Cpu)));
-            self.stopped = Some(preds.images.put(&kept, &agree));
+            self.agreed = Some(preds.images.put(&kept, &agree));
         }
         self.inner.combine(ctx, preds)
     }
@@ -59,7 +71,7 @@ impl Guidance for Adaptive {
 
     fn state(&mut self) -> Vec<&mut Option<Tensor>> {
         let mut all = self.inner.state();
-        all.push(&mut self.stopped);
+        all.extend([&mut self.agreed, &mut self.stopped]);
         all
     }
 
@@ -68,6 +80,6 @@ impl Guidance for Adaptive {
     }
 
     fn fresh(&self) -> Box<dyn Guidance> {
-        Box::new(Self { gamma: self.gamma, stopped: None, inner: self.inner.fresh() })
+        Box::new(Self::new(self.gamma, self.inner.fresh()))
     }
 }

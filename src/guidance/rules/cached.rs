@@ -2,7 +2,6 @@
 
 use tch::{Device, Kind as Type, Tensor};
 
-use crate::guidance::images::flags;
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
 use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Preds};
 
@@ -15,33 +14,50 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     reference: "the idea of FasterCache, arXiv 2410.19355, without its frequency bands",
     build: Build::Around(6, |p, inner| {
         let every = p.count("every", 2, 1..=1000)?;
-        Ok(Box::new(Cached { every, d: None, known: None, carried: Images::None, inner }))
+        Ok(Box::new(Cached::new(every, inner)))
     }),
 };
 
-/// `u` at steps 0, `every`, 2 `every`, ...; in between it is `c - d` with the newest `d` of the image.
+/// `u` at steps 0, `every`, 2 `every`, ...; in between it is `c - d` with the newest `d`. Where a step is not guided at all,
+/// the next `u` is computed as soon as the last is `every` steps old.
 #[derive(Debug)]
 pub struct Cached {
     /// One step of so many computes `u`.
     pub every: usize,
     /// Newest `d`, `[b, c, h, w]`.
     d: Option<Tensor>,
-    /// Whether there is one, `[b]` f64 0 or 1, on the CPU.
-    known: Option<Tensor>,
+    /// The step of which it is, `[b]` f64, on the CPU; -1 where there is none.
+    step: Option<Tensor>,
     /// Images that are guided at this evaluation with what is kept; from one call to the next.
     carried: Images,
     /// What guides.
     pub inner: Box<dyn Guidance>,
 }
 
+impl Cached {
+    /// A rule with nothing remembered.
+    pub fn new(every: usize, inner: Box<dyn Guidance>) -> Self {
+        Self { every, d: None, step: None, carried: Images::None, inner }
+    }
+
+    /// The images whose `d` will do at step `now`. That of the same step will not: all stages of a step are alike.
+    fn ready(&self, now: usize, batch: usize) -> Images {
+        let kept = self.step.as_ref().and_then(|step| Vec::<f64>::try_from(step).ok());
+        let Some(kept) = kept else { return Images::None };
+        let will_do = |step: &f64| *step >= 0.0 && (1.0..self.every as f64).contains(&(now as f64 - step));
+        let mut ready: Vec<bool> = kept.iter().map(will_do).collect();
+        ready.resize(batch, false);
+        Images::of(&ready)
+    }
+}
+
 impl Guidance for Cached {
     fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
         let batch = ctx.batch();
         let asked = self.inner.plan(ctx);
-        // Carried or computed, all images of a step alike: one that has nothing kept yet makes all compute.
+        // Carried or computed, all images alike: one that has nothing fresh enough makes all compute.
         let all = asked.other();
-        let ready = Images::of(&flags(self.known.as_ref(), batch));
-        if ctx.step.is_multiple_of(self.every) || all.and(&ready, batch) != *all {
+        if all.and(&self.ready(ctx.step, batch), batch) != *all {
             self.carried = Images::None;
             return asked;
         }
@@ -59,9 +75,9 @@ impl Guidance for Cached {
             let images = &preds.images;
             let kept = self.d.take().unwrap_or_else(|| preds.cond.zeros_like());
             self.d = Some(images.put(&kept, &(images.take(&preds.cond) - other)));
-            let zeros = || Tensor::zeros([ctx.batch() as i64], (Type::Double, Device::Cpu));
-            let known = self.known.take().unwrap_or_else(zeros);
-            self.known = Some(images.put(&known, &images.take(&known).ones_like()));
+            let none = || Tensor::full([ctx.batch() as i64], -1.0, (Type::Double, Device::Cpu));
+            let step = self.step.take().unwrap_or_else(none);
+            self.step = Some(images.put(&step, &images.take(&step).full_like(ctx.step as f64)));
         }
         self.inner.combine(ctx, preds)
     }
@@ -70,7 +86,7 @@ impl Guidance for Cached {
 
     fn state(&mut self) -> Vec<&mut Option<Tensor>> {
         let mut all = self.inner.state();
-        all.extend([&mut self.d, &mut self.known]);
+        all.extend([&mut self.d, &mut self.step]);
         all
     }
 
@@ -79,12 +95,6 @@ impl Guidance for Cached {
     }
 
     fn fresh(&self) -> Box<dyn Guidance> {
-        Box::new(Self {
-            every: self.every,
-            d: None,
-            known: None,
-            carried: Images::None,
-            inner: self.inner.fresh(),
-        })
+        Box::new(Self::new(self.every, self.inner.fresh()))
     }
 }

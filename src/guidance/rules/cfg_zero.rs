@@ -27,25 +27,12 @@ pub struct CfgZero {
     pub space: Space,
 }
 
-impl CfgZero {
-    fn is_zero(self, ctx: &EvalCtx<'_>) -> bool {
-        ctx.step < self.zero_steps
-    }
-}
-
 impl Guidance for CfgZero {
-    fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
-        if self.is_zero(ctx) {
-            return Branches::default();
-        }
+    fn plan(&mut self, _: &EvalCtx<'_>) -> Branches {
         Branches { uncond: Images::All, ..Branches::cond() }
     }
 
     fn combine(&mut self, ctx: &EvalCtx<'_>, preds: Preds) -> Guided {
-        if self.is_zero(ctx) {
-            // eps - x0 = 0 with x = alpha x0 + sigma eps.
-            return ctx.affine(&Images::All, ctx.x, |node| (1.0 / (node.alpha + node.sigma), 0.0)).into();
-        }
         preds
             .guide(|c, u| {
                 let c = ctx.enter(self.space, &preds.images, c);
@@ -54,6 +41,10 @@ impl Guidance for CfgZero {
                 ctx.leave(self.space, &preds.images, &(&u + (c - &u) * ctx.scale))
             })
             .into()
+    }
+
+    fn rests(&self, ctx: &EvalCtx<'_>) -> bool {
+        ctx.step < self.zero_steps
     }
 
     fn stepwise(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
-use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Preds, is_off};
+use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Images, Preds, is_off};
 
 /// Registry entry.
 pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
@@ -49,8 +49,8 @@ impl Shape {
     }
 }
 
-/// The outermost decorator of every rule: sets the scale of the step, and keeps a scale of 1 from costing or changing
-/// anything.
+/// The outermost decorator of every rule: sets the scale of the step, keeps a scale of 1 from costing or changing anything,
+/// and makes the steps that [rest](Guidance::rests), whatever their scale.
 #[derive(Debug)]
 pub struct Scaled {
     /// How it goes over the run.
@@ -60,6 +60,10 @@ pub struct Scaled {
 }
 
 impl Scaled {
+    fn resting(&self, ctx: &EvalCtx<'_>) -> bool {
+        !is_off(ctx.scale) && self.inner.rests(ctx)
+    }
+
     fn at<'a>(&self, ctx: &EvalCtx<'a>) -> EvalCtx<'a> {
         EvalCtx { scale: 1.0 + (ctx.scale - 1.0) * self.shape.at(ctx.progress()), ..*ctx }
     }
@@ -67,11 +71,18 @@ impl Scaled {
 
 impl Guidance for Scaled {
     fn plan(&mut self, ctx: &EvalCtx<'_>) -> Branches {
+        if self.resting(ctx) {
+            return Branches::default();
+        }
         let ctx = self.at(ctx);
         if is_off(ctx.scale) { Branches::cond() } else { self.inner.plan(&ctx) }
     }
 
     fn combine(&mut self, ctx: &EvalCtx<'_>, preds: Preds) -> Guided {
+        if self.resting(ctx) {
+            // eps - x0 = 0 with x = alpha x0 + sigma eps.
+            return ctx.affine(&Images::All, ctx.x, |node| (1.0 / (node.alpha + node.sigma), 0.0)).into();
+        }
         let ctx = self.at(ctx);
         if is_off(ctx.scale) { preds.cond.into() } else { self.inner.combine(&ctx, preds) }
     }

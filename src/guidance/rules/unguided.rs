@@ -1,7 +1,7 @@
 //! No guidance.
 
 use crate::guidance::registry::{Build, GuidanceEntry, Kind};
-use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Preds};
+use crate::guidance::{Branches, EvalCtx, Guidance, Guided, Needs, Preds};
 
 /// Registry entry.
 pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
@@ -24,6 +24,10 @@ impl Guidance for Unguided {
 
     fn combine(&mut self, _: &EvalCtx<'_>, preds: Preds) -> Guided {
         preds.cond.into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Nothing
     }
 
     fn fresh(&self) -> Box<dyn Guidance> {

@@ -131,6 +131,10 @@ impl<M: Machine> Course<M> for AdaptiveCourse<'_, M::State> {
         self.step.as_ref().map(ask).into_iter().collect()
     }
 
+    fn start(&self, _: Node) -> Node {
+        self.at
+    }
+
     fn proceed(&mut self, machine: &mut M, answers: Vec<M::State>) -> Result<(), M::Error> {
         self.tally.nfe += answers.len();
         self.tally.rounds += 1;

@@ -10,7 +10,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "ddpm",
     family: "Ancestral",
     summary: "the reverse Markov chain of the forward diffusion; needs many steps",
-    params: "variance=small (or large)",
+    params: "variance=small (or large, or a number f from 0 to 1 between them: small^(1-f) large^f)",
     order: 1,
     evals_per_step: 1,
     deterministic: false,
@@ -18,47 +18,45 @@ pub(crate) const ENTRY: Entry = Entry {
     build: |p| Ok(Box::new(Ddpm::from_params(p)?)),
 };
 
-/// Which variance a step of the chain has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variance {
-    /// That of `x'` given `x` and `x0`, `sigma'^2 (1 - e^(-2h))`: right for data that is one point.
-    Small,
-    /// That of `x` given `x'` in the forward chain, `sigma^2 (1 - e^(-2h))`, the paper's `beta`: right for standard
-    /// normal data. Far too large in long steps.
-    Large,
-}
-
 /// DDPM: order 1, one evaluation per step, stochastic.
 ///
 /// The mean is `alpha' (1 - e^(-2h)) x0 + (sigma'/sigma) e^-h x`, which on a table of variances and between neighbouring
 /// rows is eq. 7 of the paper, and on any other path and grid the same chain with fewer links. The step into `sigma` = 0
 /// adds no noise. The small variance is [`ddim`](super::super::ddim::Ddim) with `eta` = 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ddpm {
-    /// Which variance.
-    pub variance: Variance,
+    /// Which variance a step of the chain has, `small^(1-f) large^f` with this `f`.
+    ///
+    /// 0 is that of `x'` given `x` and `x0`, `sigma'^2 (1 - e^(-2h))`: right for data that is one point. 1 is that of `x`
+    /// given `x'` in the forward chain, `sigma^2 (1 - e^(-2h))`, the paper's `beta`: right for standard normal data, far too
+    /// large in long steps. What lies between is the range from which a network with learned variances chooses (Nichol,
+    /// Dhariwal 2021, arXiv 2102.09672, eq. 15); here it is one number, for the network has no such output.
+    pub variance: f64,
 }
 
 impl Ddpm {
     fn from_params(p: &mut Params) -> Result<Self> {
-        let words = [("small", Variance::Small), ("large", Variance::Large)];
-        Ok(Self { variance: p.choice("variance", Variance::Small, &words)? })
+        let expected = "small, large, or a number from 0 to 1";
+        let variance = p.parsed("variance", 0.0, expected, |text| match text {
+            "small" => Some(0.0),
+            "large" => Some(1.0),
+            _ => text.parse().ok().filter(|f| (0.0..=1.0).contains(f)),
+        })?;
+        Ok(Self { variance })
     }
 
     fn split(self, from: &Node, to: &Node) -> Split {
         let small = Split::ancestral(from, to, 1.0);
-        match self.variance {
-            Variance::Large if to.sigma > 0.0 => small.scaled(from.sigma / to.sigma),
-            _ => small,
-        }
+        if to.sigma > 0.0 { small.scaled((from.sigma / to.sigma).powf(self.variance)) } else { small }
     }
 }
 
 impl Solver for Ddpm {
     fn name(&self) -> String {
         match self.variance {
-            Variance::Small => "ddpm".to_owned(),
-            Variance::Large => "ddpm:variance=large".to_owned(),
+            0.0 => "ddpm".to_owned(),
+            1.0 => "ddpm:variance=large".to_owned(),
+            f => format!("ddpm:variance={f}"),
         }
     }
 

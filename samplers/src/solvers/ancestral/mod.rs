@@ -10,7 +10,7 @@ pub(crate) use dpmpp_2s_a::ENTRY as ENTRY_DPMPP_2S_A;
 pub(crate) use dpmpp_sde::ENTRY as ENTRY_DPMPP_SDE;
 pub(crate) use euler_a::ENTRY as ENTRY_EULER_A;
 
-pub use ddpm::{Ddpm, Variance};
+pub use ddpm::Ddpm;
 pub use dpmpp_2s_a::Dpmpp2sA;
 pub use dpmpp_sde::DpmppSde;
 pub use euler_a::EulerA;

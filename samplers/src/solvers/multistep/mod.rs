@@ -87,11 +87,13 @@ struct Scheme {
 }
 
 /// A corrector; its outputs include the one at the predicted state. The last step has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Corrector {
     scheme: Scheme,
     /// The first step, from 0, that is corrected.
     from: usize,
+    /// Steps that are not.
+    off: Vec<usize>,
     /// Whether the corrected state is evaluated again (PECE); otherwise the output at the predicted state stays.
     evaluate: bool,
 }
@@ -102,6 +104,13 @@ struct Output {
     node: Node,
     factor: f64,
     slot: Slot,
+}
+
+impl Corrector {
+    /// Whether it corrects step `i`.
+    fn at(&self, i: usize) -> bool {
+        i >= self.from && !self.off.contains(&i)
+    }
 }
 
 impl Multistep {
@@ -158,7 +167,8 @@ impl Multistep {
         // Predictor and corrector share one noise (arXiv 2309.05019, algorithm 1).
         let z = (step.noise() > 0.0).then(|| b.brownian(step.from, step.to));
         let predicted = self.predictor.add(b, step, x, history, most, z);
-        let corrector = self.corrector.filter(|c| i >= c.from && left > 1 && step.pred == self.pred);
+        let corrects = |c: &&Corrector| c.at(i) && left > 1 && step.pred == self.pred;
+        let corrector = self.corrector.as_ref().filter(corrects);
         let Some(corrector) = corrector else { return (predicted, None) };
         let m = b.eval(predicted, i + 1, step.pred);
         let mut outputs = vec![Output { node: *step.to, factor: 1.0, slot: m }];
@@ -205,7 +215,8 @@ impl Solver for Multistep {
     }
 
     fn evals(&self, steps: usize, to_zero: bool) -> usize {
-        let again = self.corrector.filter(|c| c.evaluate).map_or(0, |c| (steps - 1).saturating_sub(c.from));
+        let again = self.corrector.as_ref().filter(|c| c.evaluate);
+        let again = again.map_or(0, |c| (0..steps - 1).filter(|i| c.at(*i)).count());
         let warm_up = self.warm_up.map_or(0, |w| w.extra_evals(steps, to_zero));
         steps + again + warm_up
     }

@@ -13,9 +13,13 @@ pub(super) enum LowerOrderFinal {
     Never,
 }
 
-/// The words for [`LowerOrderFinal`], default first.
+/// The words for [`LowerOrderFinal`], default first, as DPM-Solver has it.
 pub(super) const FINALS: [(&str, LowerOrderFinal); 3] =
     [("auto", LowerOrderFinal::Auto), ("true", LowerOrderFinal::Always), ("false", LowerOrderFinal::Never)];
+
+/// The same, default first, as UniPC and SA-Solver have it.
+pub(super) const LOWERED: [(&str, LowerOrderFinal); 3] =
+    [("true", LowerOrderFinal::Always), ("auto", LowerOrderFinal::Auto), ("false", LowerOrderFinal::Never)];
 
 impl LowerOrderFinal {
     /// Most outputs in a step with `left` steps left, itself included.

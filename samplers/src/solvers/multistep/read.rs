@@ -61,6 +61,14 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Whole numbers with `+` between them, none by default.
+    pub(super) fn counts(&mut self, key: &'static str) -> Result<Vec<usize>> {
+        let values = self.params.counts(key)?;
+        let text = values.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
+        self.keep(key, &text, values.is_empty());
+        Ok(values)
+    }
+
     /// The specification that reads back as what was read.
     pub(super) fn name(self) -> String {
         self.name

@@ -1,6 +1,6 @@
 //! SA-Solver: stochastic Adams predictor and corrector on `x0`.
 
-use super::policy::{LowerOrderFinal, Noise};
+use super::policy::{LOWERED, Noise};
 use super::read::Reader;
 use super::rule::{Curvature, Rule, Slope};
 use super::{Corrector, Multistep, Scheme, entry};
@@ -9,8 +9,6 @@ use crate::{Entry, Pred, Result};
 
 const SLOPES: [(&str, Slope); 2] = [("length", Slope::Length), ("exact", Slope::Exact)];
 const MODES: [(&str, bool); 2] = [("pec", false), ("pece", true)];
-const FINALS: [(&str, LowerOrderFinal); 3] =
-    [("true", LowerOrderFinal::Always), ("auto", LowerOrderFinal::Auto), ("false", LowerOrderFinal::Never)];
 
 /// SA-Solver: predictor and corrector share the step's noise; the last step has none (as in the authors' code).
 ///
@@ -42,11 +40,11 @@ fn sa(p: &mut Params) -> Result<Multistep> {
     let s_max = r.number("s_max", f64::INFINITY, 0.0..=f64::INFINITY)?;
     let evaluate = r.choice("mode", &MODES)?;
     let slope = r.choice("slope", &SLOPES)?;
-    let lower_order_final = r.choice("lower_order_final", &FINALS)?;
+    let lower_order_final = r.choice("lower_order_final", &LOWERED)?;
     let rule = Rule::Published { slope, curvature: Curvature::Exact };
     let scheme = Scheme { rule, points: corrector };
     Ok(Multistep {
-        corrector: (corrector > 0).then_some(Corrector { scheme, from: 0, evaluate }),
+        corrector: (corrector > 0).then_some(Corrector { scheme, from: 0, off: Vec::new(), evaluate }),
         lower_order_final,
         noise: Noise { tau, s_min, s_max, last: false },
         ..Multistep::plain(r.name(), Pred::X0, rule, predictor)
