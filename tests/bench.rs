@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::command::{refuses, run};
+use common::model;
 use fewstep::bench::{Choice, Judge, Paired, Twin};
 use fewstep::measure::{Metric, Settings, Side, measure};
 use fewstep::pipeline::{Batches, Job, Observer, Silent, quantise};
@@ -23,19 +24,11 @@ use fewstep_models::{ModelFolder, NetDenoiser};
 use fewstep_samplers::{GridRule, Plan, solver};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
-use tempfile::TempDir;
 
 const SAMPLES: u64 = 160;
 
 /// The legend of a figure; titles of axes speak of real images too.
 const REAL: &str = ">\nreal images\n<";
-
-fn model() -> (TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model");
-    common::tiny_model(&path);
-    (dir, path.to_str().unwrap().to_owned())
-}
 
 fn plan(name: &str, steps: usize) -> Plan {
     let path = "vp-linear".parse().unwrap();

@@ -5,6 +5,7 @@
 mod common;
 
 use common::command::{fewstep, refuses, run};
+use common::model;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,20 +13,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Ctrl-C: the program must end in order, with its own exit code.
 fn interrupt(child: &mut Child) {
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-fn model() -> (TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model");
-    common::tiny_model(&path);
-    (dir, path.to_str().unwrap().to_owned())
 }
 
 #[test]
@@ -174,77 +167,6 @@ fn schedulers_of_diffusers_stand_beside_solvers() {
     refuses(&["plan", "--solver", "diffusers/ddim", "--path", "ddpm", "--t-min", "5"], &["its own grid"]);
 }
 
-#[test]
-fn bad_arguments_are_named() {
-    let (dir, model) = model();
-    let out = dir.path().join("out").to_str().unwrap().to_owned();
-    let generate = |more: &[&'static str], says: &[&str]| {
-        let mut args = vec!["generate", "-m", &model, "-o", &out, "-s", "0"];
-        args.extend_from_slice(more);
-        refuses(&args, says);
-    };
-    generate(&["--solver", "deis-tab9"], &["`deis-tab9`", "deis-tab"]);
-    generate(&["--solver", "heun:churn=1"], &["churn", "s_churn"]);
-    generate(&["--class", "socks"], &["no class `socks`", "0 to 9"]);
-    generate(&["--class", "10"], &["no class `10`"]);
-    generate(&["--steps", "0"], &["0", "at least 1"]);
-    generate(&["--nfe", "0"], &["at least 1"]);
-    generate(&["--grid", "1,0.5,0.5,0.1", "--steps", "3"], &["0.5"]);
-    generate(&["--grid", "1,0.2,0.5,0.1", "--steps", "3"], &["0.5"]);
-    generate(&["--path", "edn"], &["edm"]);
-    generate(&["--t-max", "nan"], &["NaN", "outside"]);
-    generate(&["--batch", "0"], &["--batch 0"]);
-    generate(&["--threads", "0"], &["--threads 0"]);
-    generate(&["--device", "cuda:99"], &["no CUDA here", "--device cpu"]);
-    generate(&["--plan", "/nonexistent/plan.json"], &["/nonexistent/plan.json"]);
-    refuses(
-        &["generate", "-m", "/nonexistent/model", "-o", &out],
-        &["/nonexistent/model", "neither a folder nor a built-in"],
-    );
-    refuses(&["generate", "-m", &model, "-s", "5-1", "-o", &out], &["runs backwards"]);
-    refuses(&["generate", "-m", &model, "-s", "0", "-o", "/proc/nowhere"], &["/proc/nowhere"]);
-    refuses(&["bench", "-m", &model, "--samples", "1", "-o", &out], &["--samples 1"]);
-    refuses(&["bench", "-m", &model, "--metrics", "fid", "-o", &out], &["no metric `fid`", "accuracy"]);
-    refuses(&["bench", "-m", &model, "--teacher", "heun", "-o", &out], &["deis-tab3@100"]);
-    refuses(&["train", "edm", "-o", &out, "--data", "/nonexistent"], &["/nonexistent", "make data"]);
-    refuses(&["train", "edm", "--noisy", "-o", &out], &["--noisy is for `classifier`"]);
-    refuses(&["train", "classifier", "--noisy", "--colour", "-o", &out], &["leave --colour out"]);
-    assert!(!Path::new(&out).join("000000.png").exists(), "nothing was made of it");
-}
-
-#[test]
-fn damaged_models_are_refused_with_everything_that_is_wrong() {
-    let (_dir, model) = model();
-    let weights = Path::new(&model).join("unet/diffusion_pytorch_model.fp16.safetensors");
-    let info = |says: &[&str]| refuses(&["models", "info", &model], says);
-    let whole = fs::read(&weights).unwrap();
-
-    fs::write(&weights, &whole[..whole.len() - 100]).unwrap();
-    info(&["not a usable safetensors file", &model]);
-    fs::write(&weights, b"\x80\x02}q\x00.").unwrap(); // a pickle
-    info(&["not a usable safetensors file"]);
-    let mut huge = whole.clone();
-    huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-    fs::write(&weights, huge).unwrap();
-    info(&["not a usable safetensors file"]);
-
-    let (_, config) = common::tiny_spec();
-    let mut params = common::tiny_params(&config);
-    let taken = params.remove("conv_in.bias").unwrap();
-    params.insert("conv_inn.bias".into(), taken);
-    params.insert("conv_out.bias".into(), tch::Tensor::zeros([2], (tch::Kind::Float, tch::Device::Cpu)));
-    fs::write(&weights, fewstep_models::to_safetensors(&params, tch::Kind::Float, &[]).unwrap()).unwrap();
-    info(&["missing: conv_in.bias", "unexpected: conv_inn.bias", "conv_out.bias: [1], [2]"]);
-
-    let json = Path::new(&model).join("unet/config.json");
-    let text = fs::read_to_string(&json).unwrap();
-    fs::write(&json, text.replace("AttnUpBlock2D", "SkipUpBlock2D")).unwrap();
-    info(&["up_block_types", "SkipUpBlock2D"]);
-    fs::remove_file(&json).unwrap();
-    info(&["config.json"]);
-}
-
-/// Runs the program where no file may grow beyond `kib`.
 fn limited(args: &str, kib: u32) -> Output {
     Command::new("bash")
         .arg("-c")
@@ -451,133 +373,4 @@ fn other_verbs_answer() {
     assert!(described["parameters"].as_u64().unwrap() > 1000);
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     assert_eq!(run(&["nonsense"]).status.code(), Some(2));
-}
-
-#[test]
-fn guidance_is_checked_before_any_work() {
-    let (_dir, model) = model();
-    let with = |extra: &[&'static str]| -> Vec<String> {
-        let args = ["generate", "-m", &model, "-o", "/nonexistent/out", "--cfg-scale", "3", "--guidance"];
-        args.iter().chain(extra).map(ToString::to_string).collect()
-    };
-    for (extra, says) in [
-        (&["apq"][..], &["unknown guidance rule `apq`", "did you mean `apg`"][..]),
-        (&["classifier:s=2"], &["`classifier`", "`s`"]),
-        (&["classifier+cfg"], &["two combiners", "keep one"]),
-        (&["apg:beta=1.5"], &["`beta=1.5` is not allowed", "between -1 and 1"]),
-        (&["cfg+apg"], &["two combiners", "keep one"]),
-        (&["cfgpp", "--solver", "heun"], &["one x0 a step", "dpmpp-2m"]),
-        (&["adaptive", "--solver", "dpm-12"], &["goes by steps", "dpm-12"]),
-    ] {
-        let args = with(extra);
-        refuses(&args.iter().map(String::as_str).collect::<Vec<_>>(), says);
-    }
-    refuses(&["bench", "--cfg-scale", "1,x"], &["`x` is not a guidance scale"]);
-    refuses(&["bench", "--guidance", "cfg,cfg"], &["`cfg` is listed twice"]);
-    let out = tempfile::tempdir().unwrap();
-    let dir = out.path().to_str().unwrap();
-    refuses(
-        &["generate", "-m", &model, "-o", dir, "--cfg-scale", "3", "--guidance", "auto"],
-        &["--weak-model"],
-    );
-}
-
-#[test]
-fn guided_pictures_say_so() {
-    let (_dir, model) = model();
-    let out = tempfile::tempdir().unwrap();
-    let dir = out.path().to_str().unwrap();
-    let args =
-        ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--solver", "dpmpp-2m", "--steps", "5"];
-    let guided = ["--guidance", "apg:beta=-0.5", "--cfg-scale", "4", "--json"];
-    let done = fewstep().args(args).args(guided).output().unwrap();
-    let stderr = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{stderr}");
-    assert!(stderr.contains("has momentum"), "{stderr}");
-    let text = String::from_utf8(done.stdout).unwrap();
-    for line in text.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&line["nfe"], &line["forwards"]), (&5.into(), &10.into()));
-        assert_eq!((&line["guidance"], &line["cfg_scale"]), (&"apg:beta=-0.5".into(), &4.0.into()));
-    }
-    assert_eq!(text.lines().count(), 3);
-    // A scale of 1 is the same command without guidance, to the byte.
-    let plain = fewstep().args(args).args(["--json"]).output().unwrap().stdout;
-    let one =
-        fewstep().args(args).args(["--guidance", "apg", "--cfg-scale", "1", "--json"]).output().unwrap();
-    assert_eq!(plain, one.stdout);
-}
-
-#[test]
-fn a_classifier_guides_without_a_second_pass() {
-    let (_dir, model) = model();
-    let out = tempfile::tempdir().unwrap();
-    let dir = out.path().to_str().unwrap();
-    let args = ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--steps", "4", "--json"];
-    let with = |scale: &str| {
-        let done =
-            fewstep().args(args).args(["--guidance", "classifier", "--cfg-scale", scale]).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let pixels: Vec<Vec<u8>> =
-            (0..3).map(|i| fs::read(out.path().join(format!("{i:06}.png"))).unwrap()).collect();
-        (String::from_utf8(done.stdout).unwrap(), pixels)
-    };
-    let plain = fewstep().args(args).output().unwrap().stdout;
-    assert_eq!(with("1").0.as_bytes(), plain, "a scale of 1 is no guidance");
-    let (text, guided) = with("4");
-    assert_eq!(text.lines().count(), 3);
-    for line in text.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&line["nfe"], &line["forwards"]), (&4.into(), &4.into()));
-        assert_eq!((&line["guidance"], &line["cfg_scale"]), (&"classifier".into(), &4.0.into()));
-    }
-    assert_ne!(guided, with("8").1, "another scale, other pictures");
-}
-
-#[test]
-fn a_bench_of_guidance_has_a_cell_for_each_rule_and_scale() {
-    let (_dir, model) = model();
-    let out = tempfile::tempdir().unwrap();
-    let dir = out.path().to_str().unwrap();
-    let args = ["bench", "-m", &model, "-o", dir, "--solver", "dpmpp-2m", "--nfe", "4", "--samples", "16"];
-    let guided =
-        ["--teacher", "none", "--guidance", "cfg,apg:r_rms=0.1,interval:hi=1", "--cfg-scale", "1,2,4"];
-    let done = fewstep().args(args).args(guided).args(["--json"]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let cells = report["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 1 + 2 * 3);
-    assert!(cells[0]["guidance"].is_null() && cells[0]["forwards"] == 4);
-    for cell in &cells[1..] {
-        let guidance = &cell["guidance"];
-        let levels = guidance["levels"].as_array().unwrap();
-        let saves = guidance["rule"] == "interval:hi=1";
-        assert_eq!(cell["nfe"], 4);
-        assert_eq!(cell["forwards"].as_u64() < Some(8), saves, "{cell}");
-        assert_eq!(levels.len() < 4, saves);
-        assert_eq!(levels[0]["capped"].is_number(), guidance["rule"] == "apg:r_rms=0.1");
-    }
-    let plot = fs::read_to_string(out.path().join("fd_vs_scale.svg")).unwrap();
-    assert!(plot.contains("dpmpp-2m · apg:r_rms=0.1") && plot.contains("guidance scale"));
-    let has = |name: &str| out.path().join(name).exists();
-    assert!(has("rmse_vs_scale.svg") != has("accuracy_vs_scale.svg"), "without a teacher there is no RMSE");
-    assert!(!has("fd_vs_nfe.svg"), "at one NFE there is nothing to see against NFE");
-    for key in ["d", "cosine", "capped"] {
-        let plot = fs::read_to_string(out.path().join(format!("guidance_{key}_vs_sigma.svg"))).unwrap();
-        assert!(plot.contains("apg:r_rms=0.1 w=4") && plot.contains("apg:r_rms=0.1 w=2"));
-        assert_eq!(plot.contains("· cfg w=4"), key != "capped", "cfg does not cap");
-    }
-    let page = fs::read_to_string(out.path().join("report.html")).unwrap();
-    assert_eq!(page.matches("<svg ").count(), 2 + 3);
-    let table = fs::read_to_string(out.path().join("report.md")).unwrap();
-    assert!(table.contains("| w ") && table.contains("| dpmpp-2m · interval:hi=1 |"), "{table}");
-    let again = fewstep().args(args).args(guided).args(["--json", "--resume"]).output().unwrap();
-    assert_eq!(again.stdout, done.stdout, "nothing is measured again");
-}
-
-#[test]
-fn the_document_of_guidance_has_the_programs_list() {
-    let list = String::from_utf8(run(&["guidance", "--markdown"]).stdout).unwrap();
-    let document = include_str!("../docs/guidance.md");
-    assert!(document.contains(list.trim()), "put `fewstep guidance --markdown` into docs/guidance.md");
 }

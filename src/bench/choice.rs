@@ -105,22 +105,24 @@ impl Choice {
         &self.shown
     }
 
-    /// Whether everything has a meaning for `samples` images of `channels` channels, with or without a teacher.
+    /// Whether everything has a meaning for `samples` images of `channels` channels, with or without pairs: unguided cells and
+    /// a teacher.
     ///
     /// # Errors
     /// If something has none; the message names it.
-    pub fn check(&self, channels: i64, teacher: bool, samples: u64) -> Result<()> {
+    pub fn check(&self, channels: i64, pairs: bool, samples: u64) -> Result<()> {
         let colour = self.shown.contains(&Metric::SATURATION);
         ensure!(
             channels == 3 || !colour,
             "`saturation` has no meaning in grey images; leave it out of --metrics"
         );
-        for group in [Group::Similarity, Group::PairedFeatures] {
-            if let (Some(name), false) = (self.first(group), teacher) {
-                bail!(
-                    "`{name}` compares with a teacher; name one by --teacher, or leave it out of --metrics"
-                );
-            }
+        let rmse = self.shown.iter().find(|metric| metric.key == "rmse").map(|metric| metric.key);
+        let paired = [self.first(Group::Similarity), self.first(Group::PairedFeatures), rmse];
+        if let (Some(name), false) = (paired.into_iter().flatten().next(), pairs) {
+            bail!(
+                "`{name}` compares pictures without guidance with a teacher's; name one by --teacher and 1 among \
+                 --cfg-scale, or leave it out of --metrics"
+            );
         }
         let Neighbours { precision, density } = Settings::default().neighbours;
         let least = [

@@ -6,6 +6,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use fewstep_eval::sha256_hex;
 use fewstep_samplers::Plan;
 use image::imageops::FilterType;
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse
 use super::solver::{AnySolver, note_unspent};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
+use crate::bench::plan_hash;
 use crate::guidance::{Needs, Rule, is_off};
 use crate::output::{self, Picture};
 use crate::pipeline::{Batches, Job, Observer, Program, quantise};
@@ -29,22 +31,22 @@ pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Numbers of the images, as 0-63,100; with --run-seed each number fixes one picture
-    #[arg(short, long, default_value = "0-15", help_heading = "Sampling")]
+    #[arg(short, long, default_value = "0-15", allow_hyphen_values = true, help_heading = "Sampling")]
     seeds: String,
     /// Seed of the whole run
-    #[arg(long, default_value_t = 0, help_heading = "Sampling")]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, help_heading = "Sampling")]
     run_seed: u64,
     /// Class by name or number [default: image i gets class i mod classes]
-    #[arg(long, help_heading = "Sampling")]
+    #[arg(long, allow_negative_numbers = true, help_heading = "Sampling")]
     class: Option<String>,
     /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
     #[arg(long, default_value = "deis-tab3", help_heading = "Sampling")]
     solver: String,
     /// Steps [default: 10, or those of a --grid that is a list]
-    #[arg(long, conflicts_with = "nfe", help_heading = "Sampling")]
+    #[arg(long, conflicts_with = "nfe", allow_negative_numbers = true, help_heading = "Sampling")]
     steps: Option<usize>,
     /// Network evaluations to spend, in place of steps
-    #[arg(long, help_heading = "Sampling")]
+    #[arg(long, allow_negative_numbers = true, help_heading = "Sampling")]
     nfe: Option<usize>,
     /// Replay a plan that `fewstep plan --json` wrote
     #[arg(long, conflicts_with_all = ["solver", "steps", "nfe", "path", "grid", "t_max", "t_min", "end", "compat"], help_heading = "Sampling")]
@@ -80,6 +82,9 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
+
+/// Most pictures of `grid.png`.
+const SHEET: i64 = 1024;
 
 /// The bar of a run whose steps are known.
 const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
@@ -126,7 +131,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
     let beside = if guide.is_some() { args.weak.identity(&rule)? } else { None };
-    let parameters = parameters(args, &program, beside.as_deref());
+    let weights = sha256_hex(folder.weight_bytes());
+    let parameters = parameters(args, &program, &weights, beside.as_deref());
     let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
     let mut sheet = Vec::new();
     for batch in &mut batches {
@@ -159,13 +165,19 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
                 print(&line);
             }
         }
-        sheet.push(pixels);
+        let room = SHEET - sheet.iter().map(|t: &Tensor| t.size()[0]).sum::<i64>();
+        if room > 0 {
+            sheet.push(pixels.narrow(0, 0, room.min(pixels.size()[0])));
+        }
     }
     let cancelled = batches.cancelled();
     bar.finish_and_clear();
     if !sheet.is_empty() {
+        if job.images.len() > SHEET as usize {
+            note(&format!("grid.png shows the first {SHEET} pictures"));
+        }
         let grid = args.output.join("grid.png");
-        output::write_grid(&grid, &Tensor::cat(&sheet, 0), columns(job.images.len()))?;
+        output::write_grid(&grid, &Tensor::cat(&sheet, 0), columns(job.images.len().min(SHEET as usize)))?;
         if !args.json {
             print(&grid.display().to_string());
         }
@@ -221,7 +233,7 @@ fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Ve
 }
 
 /// What stands in every picture of the run.
-fn parameters(args: &Args, program: &Program, beside: Option<&str>) -> Value {
+fn parameters(args: &Args, program: &Program, weights: &str, beside: Option<&str>) -> Value {
     let (path, grid, steps) = match program {
         Program::Plan(plan) => (&plan.path, &plan.grid[..], plan.steps),
         Program::Dynamic { grid, .. } => (grid.path(), grid.rule(), grid.steps()),
@@ -234,8 +246,12 @@ fn parameters(args: &Args, program: &Program, beside: Option<&str>) -> Value {
         "path": path.to_string(),
         "grid": grid,
         "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
+        "weights_sha256": weights,
         "fewstep": env!("CARGO_PKG_VERSION"),
     });
+    if let Program::Plan(plan) = program {
+        text["plan_hash"] = plan_hash(plan).into();
+    }
     if !is_off(args.cfg_scale) {
         text["guidance"] = args.guidance.trim().into();
         text["cfg_scale"] = args.cfg_scale.into();

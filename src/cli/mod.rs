@@ -18,6 +18,7 @@ mod watch;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -52,6 +53,8 @@ enum Command {
 pub enum Exit {
     /// Done.
     Done,
+    /// What was to be checked is not so.
+    CheckFailed,
     /// Stopped by Ctrl-C; what was made so far is on disk.
     Interrupted,
 }
@@ -60,7 +63,9 @@ pub enum Exit {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match interrupt::install().and_then(|()| run(cli)) {
+        Ok(_) if LOST.load(Ordering::Relaxed) => ExitCode::from(2),
         Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::CheckFailed) => ExitCode::from(1),
         Ok(Exit::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -70,6 +75,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit> {
+    use Command::{Bench, Eval, Generate, Train};
+    // These stop where nothing is lost.
+    if matches!(cli.command, Generate(_) | Bench(_) | Train(_) | Eval(_)) {
+        interrupt::heed();
+    }
     match cli.command {
         Command::Generate(args) => generate::run(&args),
         Command::Bench(args) => bench::run(&args),
@@ -84,12 +94,17 @@ fn run(cli: Cli) -> Result<Exit> {
     }
 }
 
-/// A line of data. Whoever reads may stop reading, as `head` does: that is no error, and work that writes files goes on.
+/// Whether data was lost on its way to stdout.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// A line of data. Whoever reads may stop reading, as `head` does: that is no error. Where it cannot be written for another
+/// reason, work that writes files goes on, and the program fails at its end.
 fn print(text: &str) {
     if let Err(error) = writeln!(io::stdout(), "{}", text.trim_end())
         && error.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
     {
-        warn(&format!("cannot write to stdout: {error}"));
+        eprintln!("error: cannot write to stdout: {error}; give it a place with room");
     }
 }
 
@@ -109,10 +124,15 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
+/// Most threads; beyond, the system runs out of something.
+const MOST_THREADS: usize = 1024;
+
 /// Sets the threads of libtorch's kernels and of rayon together; gives their number.
 fn set_threads(threads: Option<usize>) -> Result<usize> {
     let threads = match threads {
-        Some(0) => bail!("--threads 0 computes nothing; give at least 1"),
+        Some(n) if !(1..=MOST_THREADS).contains(&n) => {
+            bail!("--threads {n} must be between 1 and {MOST_THREADS}")
+        }
         Some(n) => n,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };

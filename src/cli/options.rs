@@ -78,13 +78,13 @@ pub(super) struct GridArgs {
     pub path: Option<Path>,
     /// Step grid, as `power-t:k=2` or `uniform-t:shift=3`, or a list: times as `1,0.5,0.001`, levels sigma/alpha as
     /// `sigmas=14.6,2.7,0.03`, `lambdas=...` [default: what suits the path]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub grid: Option<GridRule>,
     /// First time of the grid [default: the path's]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub t_max: Option<f64>,
     /// Last time of the grid before sigma = 0 [default: the path's]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub t_min: Option<f64>,
     /// Where the last step ends: at t-min, or at zero noise [default: what the grid does]
     #[arg(long, value_parser = parse_end)]
@@ -113,6 +113,9 @@ pub(super) enum Budget {
     /// So many network evaluations, as far as the solver can use them up.
     Nfe(usize),
 }
+
+/// Most network evaluations an image.
+const MOST_NFE: usize = 100_000;
 
 impl GridArgs {
     /// The path to sample along: the user's, or else `default`.
@@ -151,9 +154,12 @@ impl GridArgs {
         budget: Budget,
         strength: f64,
     ) -> Result<Plan> {
+        if let Budget::Nfe(nfe) = budget {
+            ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
+            ensure!(nfe <= MOST_NFE, "--nfe {nfe} is beyond use; ask for at most {MOST_NFE}");
+        }
         let plan = self.within(solver, path, budget, strength)?;
         let Budget::Nfe(nfe) = budget else { return plan.context("a grid of steps has a plan") };
-        ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
         let plan = plan
             .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
         ensure!(

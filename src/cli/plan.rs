@@ -15,10 +15,10 @@ pub(super) struct Args {
     #[arg(long, default_value = "deis-tab3")]
     solver: String,
     /// Steps of the grid [default: 10, or those of a --grid that is a list]
-    #[arg(long, conflicts_with = "nfe")]
+    #[arg(long, conflicts_with = "nfe", allow_negative_numbers = true)]
     steps: Option<usize>,
     /// Network evaluations to spend, in place of steps
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     nfe: Option<usize>,
     #[command(flatten)]
     grid: GridArgs,

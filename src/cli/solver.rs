@@ -78,7 +78,10 @@ impl AnySolver {
                 diffusers_plan(scheduler, path, budget)
             }
             Self::Dynamic(_) => {
-                bail!("`{}` has no plan: its steps depend on what the network says", self.name())
+                bail!(
+                    "`{}` has no plan, as its steps depend on what the network says; run it with `generate`",
+                    self.name()
+                )
             }
         }
     }
@@ -117,8 +120,8 @@ fn diffusers_plan(scheduler: &str, path: &Path, budget: Budget) -> Result<Plan> 
     };
     // Some step counts crash there; the next smaller one will do.
     let mut error = None;
-    // A table has no more steps than rows.
-    let most = path.rows().map_or(nfe, |rows| nfe.min(rows));
+    // A table has no more steps than rows; where there is none, that of the scheduler has a thousand.
+    let most = nfe.min(path.rows().unwrap_or(1000));
     for steps in (1..=most).rev() {
         match diffusers::plan(scheduler, path, steps) {
             Ok(plan) if plan.nfe() <= nfe => return Ok(plan),

@@ -34,25 +34,25 @@ pub(super) struct Args {
     #[arg(long)]
     noisy: bool,
     /// Steps in all
-    #[arg(long, default_value_t = 8000)]
+    #[arg(long, default_value_t = 8000, allow_negative_numbers = true)]
     steps: u64,
     /// Images a step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, allow_negative_numbers = true)]
     batch: usize,
     /// Highest learning rate
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     lr: f64,
     /// Steps of warm-up
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, allow_negative_numbers = true)]
     warmup: u64,
     /// Decay of the moving average of the weights
-    #[arg(long, default_value_t = 0.999)]
+    #[arg(long, default_value_t = 0.999, allow_negative_numbers = true)]
     ema: f64,
     /// Largest norm of a gradient
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     clip: f64,
     /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Built-in model or folder to start from, in place of random weights
     #[arg(long)]
@@ -99,6 +99,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         args.warmup,
         args.steps
     );
+    // Written so that NaN fails.
+    ensure!(args.lr > 0.0 && args.lr <= 1.0, "--lr {} must be above 0 and at most 1", args.lr);
+    ensure!((0.0..1.0).contains(&args.ema), "--ema {} must be at least 0 and below 1", args.ema);
+    ensure!(args.clip > 0.0, "--clip {} must be above 0; inf clips nothing", args.clip);
+    ensure!(
+        args.init.is_none() || args.task != TaskName::Classifier,
+        "--init starts diffusion and flow networks; the classifier starts at random"
+    );
     ensure!(
         !args.noisy || args.task == TaskName::Classifier,
         "--noisy is for `classifier`; diffusion and flow networks learn from noisy images anyway"
@@ -106,6 +114,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     ensure!(!(args.noisy && args.colour), "--noisy trains on grey images; leave --colour out");
     let device = args.device.resolve()?;
     super::set_threads(args.threads)?;
+    let init = args.init.as_ref().map(|name| ModelFolder::open(name)).transpose()?;
+    super::options::create_dir(&args.output)?;
     let data = FashionMnist::open_train(&args.data)?;
     let data = if args.colour { data.colour() } else { data };
     ensure!(
@@ -114,7 +124,6 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         args.batch,
         data.len()
     );
-    let init = args.init.as_ref().map(|name| ModelFolder::open(name)).transpose()?;
     let config = TrainConfig {
         task: args.name(),
         steps: args.steps,
@@ -164,10 +173,6 @@ fn task<'a>(args: &Args, data: &'a Split, init: Option<&ModelFolder>) -> Result<
             (Path::Flow, Path::Flow, Prediction::Flow, TimeInput::Scaled { scale: 1000.0 }, Levels::Uniform)
         }
         TaskName::Classifier => {
-            ensure!(
-                init.is_none(),
-                "--init starts diffusion and flow networks; the classifier starts at random"
-            );
             return Ok(if args.noisy {
                 Box::new(ClassifyNoisy::new(args.seed))
             } else {

@@ -95,13 +95,13 @@ pub fn write_grid(path: &Path, images: &Tensor, columns: usize) -> Result<()> {
     let (h, w) = (h as u32, w as u32);
     let (height, width) = (rows * (h + GAP) - GAP, columns * (w + GAP) - GAP);
     let bytes = Vec::<u8>::try_from(images.permute([0, 2, 3, 1]).contiguous().view(-1))?;
-    let mut sheet = vec![255u8; (height * width) as usize * channels as usize];
+    let mut sheet = vec![255u8; height as usize * width as usize * channels as usize];
     let row_len = w as usize * channels as usize;
     for i in 0..n as u32 {
         let (x0, y0) = ((i % columns) * (w + GAP), (i / columns) * (h + GAP));
         for y in 0..h {
-            let from = ((i * h + y) * w) as usize * channels as usize;
-            let to = ((y0 + y) * width + x0) as usize * channels as usize;
+            let from = (i * h + y) as usize * w as usize * channels as usize;
+            let to = ((y0 + y) as usize * width as usize + x0 as usize) * channels as usize;
             sheet[to..to + row_len].copy_from_slice(&bytes[from..from + row_len]);
         }
     }

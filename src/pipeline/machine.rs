@@ -25,7 +25,8 @@ pub(super) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    /// `classes` has one class an image, or is `None` for an unconditional model.
+    /// `classes` has one class an image, or is `None` for an unconditional model. However many states a solver asks about at
+    /// a time, a call of the network is given no more of them than there are `images`.
     ///
     /// # Errors
     /// If the guidance depends on the order of the steps.
@@ -91,6 +92,13 @@ impl Machine for Tensors<'_> {
 
     fn eval(&mut self, batch: &[Query<'_, Tensor>]) -> Result<Vec<Tensor>> {
         let Some(first) = batch.first() else { return Ok(vec![]) };
+        if batch.len() > self.images.len() {
+            let mut all = Vec::with_capacity(batch.len());
+            for part in batch.chunks(self.images.len()) {
+                all.extend(self.eval(part)?);
+            }
+            return Ok(all);
+        }
         let pred: Pred = first.pred;
         if batch.iter().any(|query| query.pred != pred) {
             // From pure noise the adaptive solvers ask for velocities; an image that has to repeat that step does so while

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fewstep::guidance::{EvalCtx, Guidance, Guided, LevelClassifier, Preds, Rule};
-use fewstep_models::{Denoiser, ModelSpec};
+use fewstep_models::{Denoiser, ModelSpec, Prediction};
 use fewstep_samplers::{Node, Pred};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -73,7 +73,7 @@ impl Denoiser for Table {
     ) -> fewstep_models::Result<Tensor> {
         let null = class.unwrap().ge(self.spec.classes.unwrap()).view([-1, 1, 1, 1]);
         let x0 = self.u.where_self(&null, &self.c);
-        let (a, b) = fewstep_models::Prediction::of_x0(node, want);
+        let (a, b) = Prediction::of_x0(node, want);
         Ok(x * a + x0 * b)
     }
 
@@ -104,6 +104,13 @@ impl Blobs {
         fewstep::pipeline::NoiseSource::new(11).fill(0, 0, &mut means);
         let means = Tensor::from_slice(&means).to_kind(Kind::Double).view([10, Self::SIZE]) * 0.5;
         Self { means, spec: ModelSpec { shape: [Self::SIZE, 1, 1], ..super::tiny_spec().0 } }
+    }
+
+    /// The same with a network of another kind, for rules that work in what it puts out.
+    pub(crate) fn predicting(prediction: Prediction) -> Self {
+        let mut blobs = Self::new();
+        blobs.spec.prediction = prediction;
+        blobs
     }
 
     /// The ideal classifier of these distributions.
@@ -139,7 +146,7 @@ impl Denoiser for Blobs {
         let share = posterior.where_self(&null, &known).unsqueeze(2);
         let each = &self.means + off * (alpha * variance / spread);
         let x0 = (each * share).sum_dim_intlist(&[1i64][..], false, Kind::Double).view_as(x);
-        let (a, b) = fewstep_models::Prediction::of_x0(node, want);
+        let (a, b) = Prediction::of_x0(node, want);
         Ok(x * a + x0 * b)
     }
 

@@ -15,6 +15,14 @@ use fewstep_models::{
 };
 use tch::{Device, Kind, Tensor};
 
+/// A folder with a model of small random weights, and the model's path.
+pub(crate) fn model() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model");
+    tiny_model(&path);
+    (dir, path.to_str().unwrap().to_owned())
+}
+
 /// A 28x28 class-conditional EDM network of a few thousand weights.
 pub(crate) fn tiny_spec() -> (ModelSpec, UNet2dConfig) {
     let spec = ModelSpec {

@@ -13,6 +13,10 @@ impl GridRule {
         ("uniform-t", "equal steps of the path's time"),
         ("power-t", "equal steps of t^(1/k), k=2"),
         ("karras", "equal steps of (sigma/alpha)^(1/rho), rho=7; ends at zero"),
+        (
+            "time-uniform",
+            "equal steps of s^(1/k), k=1, in the time s of a VP path fitted to the levels (diff-sampler)",
+        ),
         ("logsnr", "equal steps of the log signal-to-noise ratio"),
         ("exponential", "equal steps of ln(sigma/alpha); ends at zero"),
         ("poly-exponential", "ln(sigma/alpha) by a power of the remaining share, rho=1; ends at zero"),
@@ -21,7 +25,7 @@ impl GridRule {
         ("ays", "Align Your Steps, table=sd15 (or sdxl, svd); ends at zero"),
         ("gits", "trajectory-optimised grids of Stable Diffusion 1.5; ends at zero"),
         ("trailing", "table rows from the noisy end; ends at zero"),
-        ("leading", "multiples of rows/steps; ends at zero"),
+        ("leading", "multiples of rows/steps, offset=0 (or 1, as Stable Diffusion); ends at zero"),
         ("linspace", "table rows spread evenly; ends at zero"),
     ];
 
@@ -54,6 +58,7 @@ impl FromStr for GridRule {
             "uniform-t" => Self::UniformT,
             "power-t" => Self::PowerT { k: p.number("k", 2.0, 0.1..=20.0)? },
             "karras" => Self::Karras { rho: p.number("rho", 7.0, 0.1..=100.0)? },
+            "time-uniform" => Self::TimeUniform { k: p.number("k", 1.0, 0.1..=20.0)? },
             "logsnr" => Self::LogSnr,
             "exponential" => Self::Exponential,
             "poly-exponential" => Self::PolyExponential { rho: p.number("rho", 1.0, 0.1..=20.0)? },
@@ -70,7 +75,7 @@ impl FromStr for GridRule {
             "ays" => Self::Ays { table: p.choice("table", AysTable::Sd15, &AysTable::WORDS)? },
             "gits" => Self::Gits,
             "trailing" => Self::Trailing,
-            "leading" => Self::Leading,
+            "leading" => Self::Leading { offset: p.count("offset", 0, 0..=1)? },
             "linspace" => Self::Linspace,
             _ => return Err(unknown("grid rule", name, Self::NAMES.iter().map(|(name, _)| *name))),
         };
@@ -129,6 +134,7 @@ impl fmt::Display for GridRule {
             Self::UniformT => f.write_str("uniform-t"),
             Self::PowerT { k } => f.write_str(&spec_text("power-t", &[("k", *k, always)])),
             Self::Karras { rho } => f.write_str(&spec_text("karras", &[("rho", *rho, always)])),
+            Self::TimeUniform { k } => f.write_str(&spec_text("time-uniform", &[("k", *k, always)])),
             Self::LogSnr => f.write_str("logsnr"),
             Self::Exponential => f.write_str("exponential"),
             Self::PolyExponential { rho } => {
@@ -145,7 +151,9 @@ impl fmt::Display for GridRule {
             Self::Ays { table } => write!(f, "ays:table={}", table.word()),
             Self::Gits => f.write_str("gits"),
             Self::Trailing => f.write_str("trailing"),
-            Self::Leading => f.write_str("leading"),
+            Self::Leading { offset } => {
+                f.write_str(&spec_text("leading", &[("offset", *offset as f64, 0.0)]))
+            }
             Self::Linspace => f.write_str("linspace"),
             Self::Times(values) => list(f, "", values),
             Self::Sigmas(values) => list(f, "sigmas=", values),

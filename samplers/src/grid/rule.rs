@@ -45,6 +45,13 @@ pub enum GridRule {
         /// Exponent, from 0.1 to 100; the paper's choice is 7.
         rho: f64,
     },
+    /// Equal steps of `s^(1/k)`, with `s` the time of the linear VP path whose level is that of the first node at `s` = 1
+    /// and that of the last at `s` = 0.001: the rule `time_uniform` of diff-sampler, with which the tables of its papers
+    /// were made. Its `beta_min` may be below 0.
+    TimeUniform {
+        /// Exponent, from 0.1 to 20.
+        k: f64,
+    },
     /// Equal steps of the log signal-to-noise ratio (DPM-Solver, arXiv 2206.00927, section 3.2).
     LogSnr,
     /// Equal steps of the logarithm of the level: [`GridRule::LogSnr`], but ending at zero.
@@ -85,7 +92,10 @@ pub enum GridRule {
     Trailing,
     /// Multiples of `T/N`, counted from row 0 of a table. The noisy end is not reached: one step alone stands at
     /// row 0. With [`End::TMin`] the stride is `T/(N + 1)`, so that row 0 is the end of the last step.
-    Leading,
+    Leading {
+        /// Added to every row, 0 or 1; Stable Diffusion is run with 1.
+        offset: usize,
+    },
     /// Rows of a table spread evenly from the first to the last and rounded.
     Linspace,
     /// Exactly these times.
@@ -115,7 +125,7 @@ impl GridRule {
     #[must_use]
     pub fn default_end(&self) -> End {
         match self {
-            Self::UniformT | Self::PowerT { .. } | Self::LogSnr => End::TMin,
+            Self::UniformT | Self::PowerT { .. } | Self::TimeUniform { .. } | Self::LogSnr => End::TMin,
             Self::Shifted(shifted) => shifted.rule().default_end(),
             _ if self.is_own_list() => End::TMin,
             _ => End::Zero,
@@ -140,7 +150,7 @@ impl GridRule {
     /// Whether limits mean nothing to the rule.
     fn fixes_limits(&self) -> bool {
         let published = matches!(self, Self::Ays { .. } | Self::Gits);
-        self.is_own_list() || published || matches!(self, Self::Trailing | Self::Leading)
+        self.is_own_list() || published || matches!(self, Self::Trailing | Self::Leading { .. })
     }
 
     /// Whether clean data takes the place of the last of N + 1 nodes.
@@ -151,6 +161,6 @@ impl GridRule {
     /// Whether the times are whole rows of a table.
     fn counts_rows(&self, path: &Path) -> bool {
         let rounded = matches!(self, Self::BetaT { .. }) && path.rows().is_some();
-        rounded || matches!(self, Self::Trailing | Self::Leading | Self::Linspace)
+        rounded || matches!(self, Self::Trailing | Self::Leading { .. } | Self::Linspace)
     }
 }

@@ -24,6 +24,9 @@ pub(crate) const ENTRY: Entry = Entry {
 /// Most segments, nodes of one and repeats of one: far beyond use.
 const MOST: usize = 1000;
 
+/// Most evaluations of a plan.
+const MOST_EVALS: usize = 400_000;
+
 /// Exponent of the grid inside a segment, that of EDM.
 const RHO: f64 = 7.0;
 
@@ -166,6 +169,11 @@ impl Solver for Restart {
     }
 
     fn plan(&self, grid: &Grid) -> Result<Plan> {
+        let evals = self.evals(grid.steps(), grid.to_zero());
+        if evals > MOST_EVALS {
+            let reason = format!("it takes {evals} evaluations; have fewer repeats, nodes or steps");
+            return Err(Error::Unsuited { solver: self.name(), reason });
+        }
         let places = self.places(grid)?;
         let mut b = PlanBuilder::new(self.name(), grid);
         let mut x = b.state();

@@ -21,7 +21,7 @@ use crate::device::machine;
 use crate::guidance::is_off;
 use cells::Bench;
 use data::RealImages;
-use tasks::{Wanted, plans, tasks, teacher};
+use tasks::{Task, Wanted, plans, tasks, teacher};
 
 /// Measure image quality against step count
 ///
@@ -61,14 +61,15 @@ pub(super) struct Args {
     /// Many-step run for the paired error, as solver@nfe, or none
     #[arg(long, default_value = "deis-tab3@100", help_heading = "Metrics")]
     teacher: String,
-    /// Metrics to measure, tabulate and draw, with commas between; each has its definition in report.html
+    /// Metrics to measure, tabulate and draw, with commas between; each has its definition in report.html [default: fd,
+    /// accuracy, and rmse where pictures are compared with a teacher's]
     ///
     /// At no cost: fd, fd_mean_term, fd_cov_term, rmse, accuracy (always recorded). Of all features: fd_infinity, kid, is,
     /// pr (precision, recall), dc (density, coverage), nearer. To the teacher, of cells without guidance: psnr, ssim,
     /// feature_distance. Of images: saturation, contrast, clip_rate, white_rate, overshoot. kid, pr, dc and nearer read --data;
     /// all but those that cost nothing and those to the teacher are compared with held-out images from there.
-    #[arg(long, default_value = "fd,rmse,accuracy", help_heading = "Metrics")]
-    metrics: String,
+    #[arg(long, help_heading = "Metrics")]
+    metrics: Option<String>,
     /// Folder with the data set behind the feature network (`make data`)
     #[arg(long, default_value = "data/fashion-mnist", value_name = "DIR", help_heading = "Metrics")]
     data: PathBuf,
@@ -93,7 +94,6 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         "--samples {} must be between 2 and 10000000",
         args.samples
     );
-    let choice = Choice::parse(&args.metrics)?;
     let folder = args.model.open()?;
     let path = args.grid.path(&folder.spec.sample_path);
     let rules = parse_rules(&args.guidance)?;
@@ -105,7 +105,10 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     let tasks = tasks(plans(args, &path)?, &rules, &scales, &args.weak)?;
     let teacher = teacher(args, &path)?;
-    choice.check(folder.spec.shape[0], teacher.is_some(), args.samples)?;
+    let pairs = teacher.is_some() && tasks.iter().any(Task::pairs);
+    let default = if pairs { "fd,rmse,accuracy" } else { "fd,accuracy" };
+    let choice = Choice::parse(args.metrics.as_deref().unwrap_or(default))?;
+    choice.check(folder.spec.shape[0], pairs, args.samples)?;
     let mut judge = Judge::for_shape(folder.spec.shape, choice)?;
     create_dir(&args.output)?;
     let fresh = describe(args, &folder, &path, &judge, teacher.as_ref());

@@ -1,5 +1,7 @@
 //! From a rule to a grid: limits, ends, and the rule's own places between them.
 
+use std::fmt::Write as _;
+
 use super::span::Span;
 use super::{End, GridRule, listed, rows, spaced};
 use crate::grid::{Grid, MAX_STEPS};
@@ -45,7 +47,7 @@ impl GridRule {
             span.check_limits()?;
         }
         let times = self.times(&span, steps, end.unwrap_or(self.default_end()))?;
-        let made = Grid::new(path, &times, span.rule.clone());
+        let made = Grid::new(path, &times, self.label(path, (t_max, t_min), end));
         let coincide = matches!(
             made,
             Err(Error::DuplicateTime { .. } | Error::NotDecreasing { .. } | Error::TooClose { .. })
@@ -60,6 +62,23 @@ impl GridRule {
             "two of its nodes would coincide: ask for fewer, or for a milder exponent"
         };
         Err(span.steps(steps, hint))
+    }
+
+    /// The rule, with what was asked for beside it: two grids of one name are the same.
+    fn label(&self, path: &Path, (t_max, t_min): (Option<f64>, Option<f64>), end: Option<End>) -> String {
+        let mut label = self.to_string();
+        let range = path.range();
+        let (hi, lo) = (t_max.unwrap_or(range.1), t_min.unwrap_or(range.0));
+        if (hi, lo) != (range.1, range.0) {
+            // Writing into a string cannot fail.
+            let _ = write!(label, ", t from {hi} to {lo}");
+        }
+        match end.filter(|end| *end != self.default_end()) {
+            Some(End::Zero) => label += ", ends at zero",
+            Some(End::TMin) => label += ", ends at t-min",
+            None => {}
+        }
+        label
     }
 
     /// All times of the grid, the one of clean data among them where it ends there.

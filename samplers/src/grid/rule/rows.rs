@@ -14,9 +14,14 @@ pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Ve
             let row = |i: usize| (rows as f64 - i as f64 * rows as f64 / n).round_ties_even() - 1.0;
             (0..count - 1).map(row).chain([span.t_min]).collect()
         }
-        GridRule::Leading => {
+        GridRule::Leading { offset } => {
             let stride = rows / count;
-            (0..count).rev().map(|i| (i * stride) as f64).collect()
+            if (count - 1) * stride + offset >= rows {
+                let hint =
+                    format!("row {} is not in the table: lower the offset", (count - 1) * stride + offset);
+                return Err(span.steps(count, hint));
+            }
+            (0..count).rev().map(|i| (i * stride + offset) as f64).collect()
         }
         _ => spaced::times(rule, span, count)?.into_iter().map(f64::round_ties_even).collect(),
     })

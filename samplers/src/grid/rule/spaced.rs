@@ -14,6 +14,8 @@ enum Coordinate {
     TimeRoot(f64),
     /// `(sigma/alpha)^(1/k)`.
     RhoRoot(f64),
+    /// `s^(1/k)` in the time of a fitted path.
+    Fitted(Fit, f64),
     /// `ln(alpha/sigma)`.
     Lambda,
     /// `atan(sigma/alpha)`, finite on every path.
@@ -31,12 +33,41 @@ enum Warp {
     Beta(f64, f64),
 }
 
+/// A linear VP path in the time `s`: `ln(1 + rho^2) = beta_d s^2 / 2 + beta_min s`.
+#[derive(Clone, Copy, Debug)]
+struct Fit {
+    beta_d: f64,
+    beta_min: f64,
+}
+
+impl Fit {
+    /// Where the lowest level stands; the highest is at 1.
+    const START: f64 = 1e-3;
+
+    fn between(hi: f64, lo: f64) -> Self {
+        let (hi, lo) = ((hi * hi).ln_1p(), (lo * lo).ln_1p());
+        let beta_d = 2.0 * (lo / Self::START - hi) / (Self::START - 1.0);
+        Self { beta_d, beta_min: hi - 0.5 * beta_d }
+    }
+
+    /// The later one of the two times of a level: with `beta_min` below 0 levels first fall.
+    fn time(self, rho: f64) -> f64 {
+        let root = (self.beta_min * self.beta_min + 2.0 * self.beta_d * (rho * rho).ln_1p()).sqrt();
+        (root - self.beta_min) / self.beta_d
+    }
+
+    fn rho(self, s: f64) -> f64 {
+        (s * (0.5 * self.beta_d * s + self.beta_min)).exp_m1().sqrt()
+    }
+}
+
 impl Coordinate {
     fn of(self, path: &Path, t: f64) -> f64 {
         match self {
             Self::Time => t,
             Self::TimeRoot(k) => t.powf(1.0 / k),
             Self::RhoRoot(k) => path.rho(t).powf(1.0 / k),
+            Self::Fitted(fit, k) => fit.time(path.rho(t)).powf(1.0 / k),
             Self::Lambda => path.lambda(t),
             Self::Angle => {
                 let node = path.node(t);
@@ -50,6 +81,7 @@ impl Coordinate {
             Self::Time => value,
             Self::TimeRoot(k) => value.powf(k),
             Self::RhoRoot(k) => path.t_of_rho(value.powf(k)),
+            Self::Fitted(fit, k) => path.t_of_rho(fit.rho(value.powf(k))),
             Self::Lambda => path.t_of_lambda(value),
             Self::Angle => path.t_of_rho(value.tan()),
         }
@@ -69,7 +101,11 @@ impl Warp {
 
 /// `count` times from `t_max` to `t_min`, both exact; just `t_max` when `count` is 1.
 pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Vec<f64>> {
+    let Span { path, t_max, t_min, .. } = *span;
     let (coordinate, warp) = match *rule {
+        GridRule::TimeUniform { k } => {
+            (Coordinate::Fitted(Fit::between(path.rho(t_max), path.rho(t_min)), k), Warp::Even)
+        }
         GridRule::PowerT { k } => (Coordinate::TimeRoot(k), Warp::Even),
         GridRule::Karras { rho } => (Coordinate::RhoRoot(rho), Warp::Even),
         GridRule::LogSnr | GridRule::Exponential => (Coordinate::Lambda, Warp::Even),
@@ -79,7 +115,6 @@ pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Ve
         GridRule::BetaT { alpha, beta } => (Coordinate::Time, Warp::Beta(alpha, beta)),
         _ => (Coordinate::Time, Warp::Even),
     };
-    let Span { path, t_max, t_min, .. } = *span;
     if matches!(coordinate, Coordinate::TimeRoot(_)) && t_min < 0.0 {
         return Err(Error::TimeOutside { t: t_min, path: path.to_string(), lo: 0.0, hi: t_max });
     }

@@ -53,6 +53,9 @@ const LONGEST: usize = 16;
 /// (K steps) for k = 0, `3, ..., 3, 1` for k = 1 and `3, ..., 3, 2` for k = 2. A grid that ends at `sigma` = 0 cannot
 /// use the order 2 there; the orders are then `3, ..., 3, 2, 2, 1` for k = 2, in K + 1 steps, and `1, 1` for two
 /// evaluations. Without a tail this is `dpm-3s` or `dpmpp-3s`.
+///
+/// All K steps are steps of the grid. On the log-SNR grid that is the published method; on others the authors' code makes a
+/// grid of n cells and lets a step of order k span k of them, so that the lower orders at the end take shorter steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fast {
     name: &'static str,
