@@ -10,12 +10,22 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// What the operating system said. A field called `source` would be printed twice: here, and by whoever
+        /// prints the chain of causes.
+        reason: std::io::Error,
+    },
+    /// A diffusers folder, which does not say how its network was trained.
+    #[error(
+        "no `fewstep.json` in `{}`; a diffusers folder needs one beside `unet/`, see docs/model-folder.md",
+        dir.display()
+    )]
+    NoSpec {
+        /// The folder.
+        dir: PathBuf,
     },
     /// The bytes are not a safetensors file, or a damaged one.
     #[error("`{name}` is not a usable safetensors file: {reason}; fetch or export it again")]
@@ -33,7 +43,7 @@ pub enum Error {
         /// Every disagreement, not only the first.
         problems: Box<crate::problems::Problems>,
     },
-    /// A configuration file that is not JSON or lacks a field.
+    /// A configuration file that is not JSON, lacks a field, or holds a value that cannot be.
     #[error("`{name}` is not a valid configuration: {reason}")]
     Config {
         /// File or built-in name.

@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fs;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Path, PathBuf};
 
-use fewstep_samplers::Path;
 use tch::{Device, Kind};
 
 use crate::denoiser::NetDenoiser;
 use crate::error::{Error, Result};
-use crate::prediction::Prediction;
 use crate::source::Scope;
 use crate::spec::ModelSpec;
 use crate::unet2d::{UNet2d, UNet2dConfig};
@@ -39,62 +37,37 @@ impl ModelFolder {
     /// Opens a built-in model by name, or a folder by path.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`], [`Error::Read`], [`Error::Config`] or [`Error::Unsupported`].
+    /// [`Error::UnknownModel`], [`Error::NoSpec`], [`Error::Read`], [`Error::Config`] or [`Error::Unsupported`].
     pub fn open(name: &str) -> Result<Self> {
         if let Some(builtin) = zoo::find(name) {
             return Self::parse(name, builtin.spec, builtin.config, builtin.weights.into());
         }
-        let dir = FilePath::new(name);
+        let dir = Path::new(name);
         if !dir.is_dir() {
             return Err(Error::UnknownModel { name: name.to_owned(), known: zoo::names().join(", ") });
         }
-        let text = |path: PathBuf| fs::read_to_string(&path).map_err(|source| Error::Read { path, source });
-        let spec = text(dir.join("fewstep.json"))?;
+        let text = |path: PathBuf| fs::read_to_string(&path).map_err(|reason| Error::Read { path, reason });
         let unet = dir.join("unet");
+        let spec = dir.join("fewstep.json");
+        if !spec.exists() && unet.is_dir() {
+            return Err(Error::NoSpec { dir: dir.to_owned() });
+        }
+        let spec = text(spec)?;
         let config = text(unet.join("config.json"))?;
         let path = WEIGHTS
             .iter()
             .map(|f| unet.join(f))
             .find(|p| p.exists())
             .unwrap_or_else(|| unet.join(WEIGHTS[0]));
-        let weights = fs::read(&path).map_err(|source| Error::Read { path, source })?;
+        let weights = fs::read(&path).map_err(|reason| Error::Read { path, reason })?;
         Self::parse(name, &spec, &config, weights.into())
     }
 
     fn parse(name: &str, spec: &str, config: &str, weights: Cow<'static, [u8]>) -> Result<Self> {
-        let failed = |file: &str, reason: String| Error::Config { name: format!("{name}/{file}"), reason };
-        let spec: ModelSpec =
-            serde_json::from_str(spec).map_err(|e| failed("fewstep.json", e.to_string()))?;
-        if spec.version != 1 {
-            return Err(failed(
-                "fewstep.json",
-                format!("version {} is not known; this program reads 1", spec.version),
-            ));
-        }
+        let file = format!("{name}/fewstep.json");
+        let spec = ModelSpec::from_json(&file, spec)?;
         let (config, unknown_keys) = UNet2dConfig::from_json(&format!("{name}/unet/config.json"), config)?;
-        let channels = spec.shape[0];
-        if config.in_channels != channels || config.out_channels != channels {
-            return Err(failed(
-                "fewstep.json",
-                format!(
-                    "shape says {channels} channels, the network has {} in and {} out",
-                    config.in_channels, config.out_channels
-                ),
-            ));
-        }
-        // Classes and one null label.
-        if config.num_class_embeds != spec.classes.map(|n| n + 1) {
-            return Err(failed(
-                "fewstep.json",
-                format!(
-                    "classes {:?} and one null label do not fit num_class_embeds {:?}",
-                    spec.classes, config.num_class_embeds
-                ),
-            ));
-        }
-        if matches!(spec.prediction, Prediction::Edm { .. }) && !matches!(spec.path, Path::Edm { .. }) {
-            return Err(failed("fewstep.json", "an `edm` prediction needs the `edm` path".into()));
-        }
+        spec.fits(&config).map_err(|reason| Error::Config { name: file, reason })?;
         Ok(Self { name: name.to_owned(), spec, config, unknown_keys, weights })
     }
 

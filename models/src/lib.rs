@@ -20,6 +20,7 @@ mod prediction;
 mod problems;
 mod source;
 mod spec;
+mod text;
 pub mod unet2d;
 mod weights;
 pub mod zoo;

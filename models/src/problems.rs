@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::printable;
+
 /// Everything in which a checkpoint and a network disagree.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Problems {
@@ -42,7 +44,8 @@ impl fmt::Display for Problems {
             if list.is_empty() {
                 continue;
             }
-            let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            // Some of the names are the file's.
+            let shown = list.iter().take(SHOWN).map(|entry| printable(entry)).collect::<Vec<_>>().join(", ");
             let more =
                 if list.len() > SHOWN { format!(", and {} more", list.len() - SHOWN) } else { String::new() };
             lines.push(format!("  {what}: {shown}{more} ({} in all)", list.len()));

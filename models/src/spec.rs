@@ -1,4 +1,7 @@
-//! `fewstep.json`: how a network was trained, which its own configuration does not say.
+//! `fewstep.json`: how a network was trained, which its own configuration does not say. For its authors, the fields stand
+//! in `docs/model-folder.md`.
+
+mod validate;
 
 use fewstep_samplers::{Node, Path, Pred};
 use serde::{Deserialize, Serialize};

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::problems::Problems;
 use crate::source::{Init, Source};
+use crate::text::printable;
 
 /// Buffers that some exporters write and no network needs.
 const IGNORED: [&str; 2] = ["num_batches_tracked", "position_ids"];
@@ -37,7 +38,7 @@ impl<'a> Weights<'a> {
     /// [`Error::Safetensors`] if the header is damaged, too large, or points outside the file.
     pub fn parse(name: &str, bytes: &'a [u8], device: Device, kind: Kind) -> Result<Self> {
         let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| Error::Safetensors { name: name.to_owned(), reason: e.to_string() })?;
+            .map_err(|e| Error::Safetensors { name: name.to_owned(), reason: printable(&e.to_string()) })?;
         Ok(Self {
             name: name.to_owned(),
             file,
@@ -91,7 +92,11 @@ impl<'a> Weights<'a> {
 impl Source for Weights<'_> {
     fn tensor(&mut self, name: &str, shape: &[i64], _init: Init) -> Tensor {
         self.used.insert(name.to_owned());
-        let tensor = self.read(name, shape).unwrap_or_else(|| Tensor::zeros(shape, (self.kind, self.device)));
+        let Some(tensor) = self.read(name, shape) else {
+            // One zero in all places: a shape that a configuration merely claims takes no memory. Nothing computes with
+            // it, as `finish` refuses.
+            return Tensor::zeros([1], (self.kind, self.device)).expand(shape, false);
+        };
         self.params.insert(name.to_owned(), tensor.shallow_clone());
         tensor
     }

@@ -47,6 +47,7 @@ fn broken_plans_say_where_and_what() {
     has(refused(|v| v["version"] = json!(2)), "plan version 2 is not supported; this build reads version 1");
     has(refused(|v| v["version"] = json!(-1)), "not a plan");
     has(refused(|v| v["extra"] = json!(0)), "unknown field `extra`");
+    has(refused(|v| v["\u{1b}[31m"] = json!(0)), "unknown field `\\u{1b}[31m`");
     has(refused(|v| v["ops"][0]["extra"] = json!(0)), "unknown field `extra`");
     has(refused(|v| v["ops"][0]["op"] = json!("exec")), "unknown variant `exec`");
     has(refused(|v| v["steps"] = json!(0)), "steps is 0");

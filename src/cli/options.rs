@@ -114,8 +114,17 @@ pub(super) enum Budget {
     Nfe(usize),
 }
 
-/// Most network evaluations an image.
-const MOST_NFE: usize = 100_000;
+impl Budget {
+    /// Refuses a number of evaluations that is beyond use.
+    pub(super) fn check(self) -> Result<()> {
+        const MOST: usize = 100_000;
+        if let Self::Nfe(nfe) = self {
+            ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
+            ensure!(nfe <= MOST, "--nfe {nfe} is beyond use; ask for at most {MOST}");
+        }
+        Ok(())
+    }
+}
 
 impl GridArgs {
     /// The path to sample along: the user's, or else `default`.
@@ -154,10 +163,7 @@ impl GridArgs {
         budget: Budget,
         strength: f64,
     ) -> Result<Plan> {
-        if let Budget::Nfe(nfe) = budget {
-            ensure!(nfe > 0, "0 network evaluations make no picture; ask for at least 1");
-            ensure!(nfe <= MOST_NFE, "--nfe {nfe} is beyond use; ask for at most {MOST_NFE}");
-        }
+        budget.check()?;
         let plan = self.within(solver, path, budget, strength)?;
         let Budget::Nfe(nfe) = budget else { return plan.context("a grid of steps has a plan") };
         let plan = plan

@@ -114,6 +114,7 @@ impl AnySolver {
 }
 
 fn diffusers_plan(scheduler: &str, path: &Path, budget: Budget) -> Result<Plan> {
+    budget.check()?;
     let nfe = match budget {
         Budget::Steps(steps) => return Ok(diffusers::plan(scheduler, path, steps)?),
         Budget::Nfe(nfe) => nfe,

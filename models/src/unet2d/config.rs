@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tch::Tensor;
 
 use crate::error::{Error, Result};
+use crate::text::printable;
 
 /// Configuration of [`super::UNet2d`], with the field names and the defaults of diffusers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,27 +131,28 @@ const HARMLESS: [&str; 6] = [
 ];
 
 impl UNet2dConfig {
-    /// Reads `config.json`. The second value lists keys that this version does not know and did not use.
+    /// Reads `config.json`. The second value lists keys that this version does not know and did not use, in printable
+    /// form.
     ///
     /// # Errors
     /// [`Error::Config`] for broken JSON or impossible sizes, [`Error::Unsupported`] for a network of another make.
     pub fn from_json(name: &str, text: &str) -> Result<(Self, Vec<String>)> {
         let failed = |reason: String| Error::Config { name: name.to_owned(), reason };
-        let map: Map<String, Value> = serde_json::from_str(text).map_err(|e| failed(e.to_string()))?;
+        let syntax = |e: serde_json::Error| failed(printable(&e.to_string()));
+        let map: Map<String, Value> = serde_json::from_str(text).map_err(syntax)?;
         if let Some(class) = map.get("_class_name").and_then(Value::as_str).filter(|c| *c != "UNet2DModel") {
             return Err(Error::Unsupported {
                 key: "_class_name",
-                value: class.to_owned(),
+                value: printable(class),
                 supported: "UNet2DModel",
             });
         }
-        let config: Self =
-            serde_json::from_value(Value::Object(map.clone())).map_err(|e| failed(e.to_string()))?;
-        let known = serde_json::to_value(&config).map_err(|e| failed(e.to_string()))?;
+        let config: Self = serde_json::from_value(Value::Object(map.clone())).map_err(syntax)?;
+        let known = serde_json::to_value(&config).map_err(syntax)?;
         let unknown = map
             .keys()
             .filter(|k| known.get(k.as_str()).is_none() && !HARMLESS.contains(&k.as_str()))
-            .cloned()
+            .map(|k| printable(k))
             .collect();
         config.check().map_err(|e| match e {
             Error::Config { reason, .. } => failed(reason),
@@ -174,92 +175,8 @@ impl UNet2dConfig {
         self.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
     }
 
-    /// What [`super::UNet2d::forward`] asks of its arguments.
-    pub(crate) fn check_input(&self, x: &Tensor, t: &Tensor, class: Option<&Tensor>) -> Result<()> {
-        let size = x.size();
-        let fold = 1 << (self.block_out_channels.len() - 1);
-        if size.len() != 4 || size[1] != self.in_channels {
-            return Err(Error::Input(format!(
-                "the network takes images of shape [batch, {}, height, width], got {size:?}",
-                self.in_channels
-            )));
-        }
-        let (b, h, w) = (size[0], size[2], size[3]);
-        if h % fold != 0 || w % fold != 0 {
-            return Err(Error::Input(format!("height {h} and width {w} must be divisible by {fold}")));
-        }
-        if t.size() != [b] {
-            return Err(Error::Input(format!("one time for each of {b} images, got shape {:?}", t.size())));
-        }
-        match (self.num_class_embeds, class) {
-            (Some(_), None) => {
-                Err(Error::Input("the network is class-conditional: give each image a label".into()))
-            }
-            (None, Some(_)) => Err(Error::Input("the network is unconditional: it takes no labels".into())),
-            (Some(_), Some(class)) if class.size() != [b] => {
-                Err(Error::Input(format!("one label for each of {b} images, got shape {:?}", class.size())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        let only = |key, value: &str, supported: &'static str| {
-            if supported.split(", ").any(|s| s == value) {
-                Ok(())
-            } else {
-                Err(Error::Unsupported { key, value: value.to_owned(), supported })
-            }
-        };
-        only("time_embedding_type", &self.time_embedding_type, "positional")?;
-        only("downsample_type", &self.downsample_type, "conv")?;
-        only("upsample_type", &self.upsample_type, "conv")?;
-        only("act_fn", &self.act_fn, "silu, swish")?;
-        only("resnet_time_scale_shift", &self.resnet_time_scale_shift, "default, scale_shift")?;
-        only("class_embed_type", self.class_embed_type.as_deref().unwrap_or("null"), "null")?;
-        for kind in &self.down_block_types {
-            only("down_block_types", kind, "DownBlock2D, AttnDownBlock2D")?;
-        }
-        for kind in &self.up_block_types {
-            only("up_block_types", kind, "UpBlock2D, AttnUpBlock2D")?;
-        }
-        let wrong = |reason: String| Err(Error::Config { name: String::new(), reason });
-        let levels = self.block_out_channels.len();
-        if levels == 0 || self.down_block_types.len() != levels || self.up_block_types.len() != levels {
-            return wrong(format!(
-                "down_block_types ({}), up_block_types ({}) and block_out_channels ({levels}) must have the same length, at least 1",
-                self.down_block_types.len(),
-                self.up_block_types.len(),
-            ));
-        }
-        let groups = self.norm_num_groups;
-        // Bounds that no real network comes near; they keep a hostile file from asking for all memory.
-        let sizes_ok = self.block_out_channels.iter().all(|&c| (1..=65_536).contains(&c))
-            && (1..=4096).contains(&self.in_channels)
-            && (1..=4096).contains(&self.out_channels)
-            && (1..=64).contains(&self.layers_per_block)
-            && levels <= 16
-            && self.time_embedding_dim.is_none_or(|n| (1..=65_536).contains(&n))
-            && self.num_class_embeds.is_none_or(|n| (1..=10_000_000).contains(&n));
-        if !sizes_ok {
-            return wrong("a channel, layer or class count is outside of what a network can have".into());
-        }
-        if groups < 1 || self.block_out_channels.iter().any(|c| c % groups != 0) {
-            return wrong(format!(
-                "norm_num_groups {groups} must divide every entry of block_out_channels {:?}",
-                self.block_out_channels
-            ));
-        }
-        if let Some(d) = self.attention_head_dim {
-            let attn = |i: usize| self.down_block_types[i].starts_with("Attn");
-            let bad = (0..levels)
-                .any(|i| (attn(i) || i + 1 == levels) && (d < 1 || self.block_out_channels[i] % d != 0));
-            if bad {
-                return wrong(format!(
-                    "attention_head_dim {d} must divide the channels of every level with attention"
-                ));
-            }
-        }
-        Ok(())
+    /// What height and width are multiples of: each level but the last halves them.
+    pub(crate) fn fold(&self) -> i64 {
+        1 << (self.block_out_channels.len() - 1)
     }
 }

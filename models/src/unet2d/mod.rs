@@ -3,6 +3,7 @@
 //! One network serves google's DDPM checkpoints, OpenAI's consistency models and the models that this project trains.
 
 mod blocks;
+mod check;
 mod config;
 mod time;
 

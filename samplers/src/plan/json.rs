@@ -43,7 +43,7 @@ impl Plan {
             return Err(Error::PlanSyntax { reason });
         }
         // The version first: a plan of a later version should say so and not complain about its unknown fields.
-        let syntax = |e: serde_json::Error| Error::PlanSyntax { reason: e.to_string() };
+        let syntax = |e: serde_json::Error| Error::PlanSyntax { reason: printable(&e.to_string()) };
         let Header { version } = serde_json::from_str(text).map_err(syntax)?;
         if version != u64::from(Self::VERSION) {
             return Err(Error::PlanVersion { found: version, supported: Self::VERSION });
@@ -57,4 +57,10 @@ impl Plan {
 fn compact(value: &impl serde::Serialize) -> String {
     // Serialising plain data with string keys into a string has no way to fail.
     serde_json::to_string(value).unwrap_or_else(|e| unreachable!("plain data serialises: {e}"))
+}
+
+/// What stands in a file must not steer a terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
