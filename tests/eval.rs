@@ -12,9 +12,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fewstep_eval::feature::inception::formula_weights;
+use fewstep_eval::feature::{FeatureNet as _, fmnist_colour_cnn};
 use fewstep_eval::npy::{NpyData, NpzWriter};
+use fewstep_eval::stats::{Moments, Reference};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
+use tch::Tensor;
 use tempfile::TempDir;
 
 use common::command;
@@ -235,8 +238,133 @@ fn every_value_says_what_it_is() {
     for part in ["fd[n=60,data=a.idx:", ",ref=fmnist-train:b0564c3e,nref=60000,net=fmnist-cnn:", "floor"] {
         assert!(line.contains(part), "{line}");
     }
+    // The network looks at grey pictures; nothing was done to them.
     let stderr = String::from_utf8(out.stderr).unwrap();
-    assert!(stderr.contains("60 of 60 pictures are grey"), "{stderr}");
+    assert!(!stderr.contains("grey"), "{stderr}");
+}
+
+/// `[n, 3, 28, 28]`
+fn painted(n: usize) -> Vec<u8> {
+    (0..n * 3).flat_map(|plane| grey(plane).into_raw()).collect()
+}
+
+#[test]
+fn colour_has_a_feature_space_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (p, n) = (text(&dir, "p"), 60);
+    fs::create_dir(&p).unwrap();
+    let images = painted(n);
+    for (i, image) in images.chunks_exact(3 * 784).enumerate() {
+        let at = |c: usize, x: u32, y: u32| image[c * 784 + (y * 28 + x) as usize];
+        let picture = RgbImage::from_fn(28, 28, |x, y| Rgb([0, 1, 2].map(|c| at(c, x, y))));
+        picture.save(Path::new(&p).join(format!("{i}.png"))).unwrap();
+    }
+    let with = ["--extractor", "fmnist-colour-cnn"];
+    let out = run(&[&["fid", &p, "fmnist-colour-train", "--json"], &with[..]].concat());
+    let value: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let (net, statistics) = fmnist_colour_cnn().unwrap();
+    let rows = net.extract(&Tensor::from_slice(&images).view([n as i64, 3, 28, 28])).unwrap();
+    let moments = Moments::of_rows(&Vec::<f32>::try_from(rows.view(-1)).unwrap(), net.dim());
+    let expected = Reference::new(&statistics.moments).unwrap().distance(&moments).unwrap().fd;
+    let fd = value["value"].as_f64().unwrap();
+    assert!((fd / expected - 1.0).abs() < 1e-5, "{fd}, expected {expected}");
+    let tag = |key: &str| value[key].as_str().unwrap();
+    assert!(tag("net").starts_with("fmnist-colour-cnn:") && tag("ref").starts_with("fmnist-colour-train:"));
+    // Grey pictures are told: their channel is repeated here.
+    idx(&dir.path().join("a.idx"), 0, 60);
+    let a = text(&dir, "a.idx");
+    let out = run(&[&["fid", &a, &p], &with[..]].concat());
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert!(stderr.contains("60 of 60 pictures are grey; the channel was repeated"), "{stderr}");
+    // Equal lengths of features, and another network: no distance.
+    refuses(&[&["fid", &p, "fmnist-train"], &with[..]].concat(), &["`fmnist-train`", "fmnist-colour-train"]);
+    refuses(&[&["fid", &a, "fmnist-colour-train"], &FD[..]].concat(), &["fmnist-colour-train", "fmnist-cnn"]);
+    let saved = text(&dir, "p.npz");
+    assert_eq!(run(&[&["stats", &p, "-o", &saved], &with[..]].concat()).status.code(), Some(0));
+    refuses(&["fid", &saved, "fmnist-train"], &["p.npz", "fmnist-colour-cnn:", "fmnist-cnn:", "alike"]);
+    assert!(json(&["fid", &saved, "fmnist-colour-train"])[0]["value"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_folder_that_generate_made_is_measured_without_its_overview() {
+    let dir = tempfile::tempdir().unwrap();
+    folder(&dir.path().join("plain"), 0..60);
+    let made = dir.path().join("made");
+    folder(&made, 0..70); // ten of an earlier run
+    let list: Vec<String> = (0..60).map(|i| format!("{{\"file\":\"{i}.png\"}}\n")).collect();
+    fs::write(made.join("manifest.jsonl"), list.concat()).unwrap();
+    GrayImage::new(200, 200).save(made.join("grid.png")).unwrap();
+    let measure = |name: &str| {
+        let out = run(&[&["fid", &text(&dir, name), "fmnist-train", "--json"], &FD[..]].concat());
+        let value: Value = serde_json::from_slice(&out.stdout).unwrap();
+        (value["value"].clone(), value["n"].clone(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (plain, made) = (measure("plain"), measure("made"));
+    assert_eq!((&plain.0, &plain.1), (&made.0, &made.1));
+    assert!(!plain.2.contains("left out"), "{}", plain.2);
+    for part in ["60 pictures that its `manifest.jsonl` lists", "11 other left out"] {
+        assert!(made.2.contains(part), "{}", made.2);
+    }
+    GrayImage::new(200, 200).save(dir.path().join("plain/grid.png")).unwrap();
+    let again = measure("plain");
+    assert!(again.0 == plain.0 && again.2.contains("`grid.png`"), "{again:?}");
+}
+
+#[test]
+fn a_part_is_taken_of_features_and_not_of_moments() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 200);
+    let [a, stats] = ["a.idx", "stats.npz"].map(|name| text(&dir, name));
+    let rows: Vec<f32> = (0..40 * 128).map(|i| ((i * 37) % 101) as f32).collect();
+    let feats = |name: &str, n: usize| {
+        let mut npz = NpzWriter::default();
+        npz.add("feats", &[n, 128], NpyData::F32(&rows[..n * 128])).unwrap();
+        let file = text(&dir, name);
+        fs::write(&file, npz.finish().unwrap()).unwrap();
+        file
+    };
+    let (all, some) = (feats("all.npz", 40), feats("some.npz", 30));
+    let measure = |reference: &str| {
+        let args = ["images", &a, reference, "--metrics", "fid,kid", "-n", "30"];
+        let rows = json(&[&args[..], &FD[..]].concat());
+        rows.into_iter().map(|row| (row["n"].clone(), row["nref"].clone(), row["value"].clone()))
+    };
+    let (all_30, some_30): (Vec<_>, Vec<_>) = (measure(&all).collect(), measure(&some).collect());
+    assert_eq!(all_30, some_30);
+    assert!(all_30.len() == 2 && all_30.iter().all(|(n, nref, _)| *n == 30 && *nref == 30), "{all_30:?}");
+    refuses(&[&["fid", &a, &all, "-n", "50"], &FD[..]].concat(), &["all.npz", "holds 40 features", "`-n`"]);
+    assert_eq!(run(&[&["stats", &a, "-o", &stats], &FD[..]].concat()).status.code(), Some(0));
+    for samples in [stats.as_str(), "fmnist-train"] {
+        refuses(&["fid", samples, "fmnist-train", "-n", "2"], &[samples, "mean and covariance", "`-n`"]);
+    }
+    // As a reference it is what it is, and `-n` is for the samples.
+    let out = run(&[&["fid", &a, &stats, "-n", "30", "--json"], &FD[..]].concat());
+    let value: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&value["n"], &value["nref"]), (&Value::from(30), &Value::from(200)));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("stats.npz` is taken whole, whatever `-n` says"));
+}
+
+#[test]
+fn what_cannot_end_well_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (p, pipe) = (text(&dir, "p"), text(&dir, "pipe"));
+    folder(Path::new(&p), 0..3);
+    fs::write(Path::new(&p).join("7.png"), "no picture").unwrap();
+    let with = |args: &[&str], says: &[&str]| refuses(&[args, &FD[..]].concat(), says);
+    // Before the pass, which would end at the bad picture.
+    let target = text(&dir, "missing/stats.npz");
+    with(&["stats", &p, "-o", &target], &["cannot write", "missing/stats.npz"]);
+    let target = text(&dir, "stats.npz");
+    with(&["stats", &p, "-o", &target], &["7.png", "neither PNG"]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "something was left behind");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    with(&["fid", &pipe, "fmnist-train"], &["pipe", "neither a regular file nor a folder"]);
+    with(&["fid", &p, &pipe], &["pipe", "neither a regular file nor a folder"]);
+    with(&["kid", &p, &p, "--kid-subsets", "4294967295"], &["--kid-subsets", "1..=100000"]);
+    with(&["kid", &p, &p, "--kid-subset-size", "1"], &["--kid-subset-size", "give at least 2"]);
+    let out = run(&["fid", "does/not/exist", "fmnist-train"]);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(stderr.matches("No such file").count(), 1, "{stderr}");
 }
 
 #[test]
@@ -249,11 +377,12 @@ fn components_are_feature_spaces_too() {
     fs::write(dir.path().join("b.idx"), bytes).unwrap();
     let (a, b) = (text(&dir, "a.idx"), text(&dir, "b.idx"));
     let saved = text(&dir, "a.npz");
-    for (name, net) in [("fmnist-pixel-pca", "pixel-pca:"), ("fmnist-patch-pca", "patch-pca:")] {
+    for name in ["fmnist-pixel-pca", "fmnist-patch-pca"] {
         let with = |args: &[&str]| json(&[args, &["--extractor", name]].concat())[0].clone();
         let far = with(&["fid", &a, "fmnist-train"]);
         let near = with(&["fid", &a, &b]);
-        assert!(far["net"].as_str().unwrap().starts_with(net), "{far}");
+        // The name in the tag is the one that was given.
+        assert!(far["net"].as_str().unwrap().starts_with(&format!("{name}:")), "{far}");
         let (far, near) = (far["value"].as_f64().unwrap(), near["value"].as_f64().unwrap());
         assert!(near > 0.0 && near < 0.1 * far, "{name}: {near} beside {far}");
         // Statistics find the moments of the network they were made by.
@@ -301,7 +430,7 @@ fn bad_pictures_get_one_message_that_names_the_file() {
     case(5, Some(("7.png", b"no picture".to_vec())), &["7.png", "neither PNG"]);
     let mut colour = std::io::Cursor::new(Vec::new());
     RgbImage::from_pixel(28, 28, Rgb([1, 2, 3])).write_to(&mut colour, image::ImageFormat::Png).unwrap();
-    case(5, Some(("7.png", colour.into_inner())), &["number 5", "28x28 grey"]);
+    case(5, Some(("7.png", colour.into_inner())), &["/7.png", "28x28 in colour", "28x28 grey"]);
     refuses(&["fid", "does/not/exist", "fmnist-train"], &["does/not/exist"]);
     let p = pictures.to_str().unwrap();
     refuses(&["fid", p, "fmnist-train"], &["needs a network", "--weights", "--extractor"]);

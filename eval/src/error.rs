@@ -17,12 +17,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The operating system refused to read a file.
-    #[error("cannot read `{}`: {source}; check that it is a file you may read", path.display())]
+    #[error("cannot read `{}`: {reason}; check that it is a file you may read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. It is part of the message: as `source` it would be told twice where the chain is printed.
+        reason: std::io::Error,
     },
     /// A file does not follow the idx format, or is cut short.
     #[error("`{file}` is not a whole idx file: {problem}; delete it and run `make data`")]

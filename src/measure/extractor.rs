@@ -11,7 +11,8 @@ use fewstep_eval::feature::inception::{
     BATCH, INPUT, Inception, Layout, Picture as Bytes, Protocol, Resizer, SIDE, Tap, Trust, Weights,
 };
 use fewstep_eval::feature::{
-    Classifier, EXTRACT_BATCH, FeatureNet as _, Pca, fmnist_cnn, fmnist_patch_pca, fmnist_pixel_pca,
+    Classifier, EXTRACT_BATCH, FeatureNet as _, Pca, fmnist_cnn, fmnist_colour_cnn, fmnist_patch_pca,
+    fmnist_pixel_pca,
 };
 use fewstep_eval::source::Picture;
 use fewstep_eval::stats::Statistics;
@@ -44,11 +45,13 @@ impl Wanted {
     }
 }
 
-/// Feature spaces that ship with the program, all of 28x28 grey pictures of clothes.
+/// Feature spaces that ship with the program, all of 28x28 pictures of clothes: grey, or painted where the name says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FeatureSpace {
     /// Last hidden layer of a classifier: sees what tells garments apart
     FmnistCnn,
+    /// The same for 28x28 pictures in colour, which it sees too
+    FmnistColourCnn,
     /// 64 principal components of the pixels: sees where mass is
     FmnistPixelPca,
     /// 49 principal components of 7x7 patches: sees fine texture
@@ -56,11 +59,15 @@ pub enum FeatureSpace {
 }
 
 impl FeatureSpace {
+    /// Names of their training sets as references: the grey one, the painted one.
+    pub const TRAINING_SETS: [&'static str; 2] = ["fmnist-train", "fmnist-colour-train"];
+
     fn open(self) -> Result<(Network, Statistics)> {
         Ok(match self {
-            Self::FmnistCnn => {
-                let (net, statistics) = fmnist_cnn()?;
-                (Network::Fmnist(net), statistics)
+            Self::FmnistCnn | Self::FmnistColourCnn => {
+                let open = if self == Self::FmnistCnn { fmnist_cnn } else { fmnist_colour_cnn };
+                let (net, statistics) = open()?;
+                (Network::Fmnist(self, net), statistics)
             }
             Self::FmnistPixelPca | Self::FmnistPatchPca => {
                 let open = if self == Self::FmnistPixelPca { fmnist_pixel_pca } else { fmnist_patch_pca };
@@ -78,7 +85,24 @@ impl FeatureSpace {
         Ok(self.open()?.1)
     }
 
-    fn name(self) -> String {
+    /// Channels, height and width of its pictures.
+    fn shape(self) -> [usize; 3] {
+        [if self == Self::FmnistColourCnn { 3 } else { 1 }, 28, 28]
+    }
+
+    /// Which of [`FeatureSpace::TRAINING_SETS`] is its own.
+    pub fn training_set(self) -> &'static str {
+        let [grey, painted] = Self::TRAINING_SETS;
+        if self == Self::FmnistColourCnn { painted } else { grey }
+    }
+
+    /// The space that stands for a training set where none is chosen.
+    pub(super) fn of_training_set(set: &str) -> Self {
+        if set == Self::FmnistColourCnn.training_set() { Self::FmnistColourCnn } else { Self::FmnistCnn }
+    }
+
+    /// As the user gives it.
+    pub(super) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
@@ -93,8 +117,17 @@ pub struct Extractor {
 
 #[derive(Debug)]
 struct Resizers {
-    protocol: Option<Protocol>,
+    takes: Takes,
     known: Mutex<BTreeMap<[usize; 2], Arc<Resizer>>>,
+}
+
+/// Which pictures a network takes.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    /// Any, brought to its size by this protocol.
+    Any(Protocol),
+    /// Those of these channels, this height and this width, as they are.
+    Only([usize; 3]),
 }
 
 /// The network itself. It can be shared with another thread, which needs an instance of its own.
@@ -102,8 +135,8 @@ struct Resizers {
 pub enum Network {
     /// `inception-2015`
     Inception(Box<Inception>),
-    /// `fmnist-cnn`
-    Fmnist(Classifier),
+    /// `fmnist-cnn` or `fmnist-colour-cnn`
+    Fmnist(FeatureSpace, Classifier),
     /// `fmnist-pixel-pca` or `fmnist-patch-pca`
     Pca(FeatureSpace, Pca),
 }
@@ -123,7 +156,8 @@ pub struct Outputs {
 #[derive(Clone, Debug)]
 pub(super) enum Prepared {
     Resized(Vec<f32>),
-    Grey(Vec<u8>),
+    /// `[c, h, w]`
+    Plain(Vec<u8>),
 }
 
 /// Sizes whose resizers are kept; a folder in which every picture has another size would fill the memory.
@@ -137,7 +171,7 @@ impl Extractor {
     pub fn inception(weights: &Path, protocol: Protocol, any: bool) -> Result<Self> {
         let trust = if any { Trust::Any } else { Trust::Official };
         let net = Inception::new(&Weights::open(weights, trust)?)?;
-        Ok(Self::new(Network::Inception(Box::new(net)), Some(protocol)))
+        Ok(Self::new(Network::Inception(Box::new(net)), Takes::Any(protocol)))
     }
 
     /// One that ships with the program.
@@ -145,7 +179,7 @@ impl Extractor {
     /// # Errors
     /// If the built-in files are damaged.
     pub fn builtin(which: FeatureSpace) -> Result<Self> {
-        Ok(Self::new(which.open()?.0, None))
+        Ok(Self::new(which.open()?.0, Takes::Only(which.shape())))
     }
 
     /// Which of those that ship with the program this is, if it is one.
@@ -153,8 +187,8 @@ impl Extractor {
         self.network.which()
     }
 
-    fn new(network: Network, protocol: Option<Protocol>) -> Self {
-        Self { network, resizers: Resizers { protocol, known: Mutex::default() } }
+    fn new(network: Network, takes: Takes) -> Self {
+        Self { network, resizers: Resizers { takes, known: Mutex::default() } }
     }
 
     /// Name and SHA-256 of the weights, `name:sha256`.
@@ -164,14 +198,22 @@ impl Extractor {
     pub fn id(&self) -> Result<String> {
         Ok(match &self.network {
             Network::Inception(net) => format!("{}:{}", Inception::NAME, net.sha256()),
-            Network::Fmnist(net) => net.id()?,
+            Network::Fmnist(_, net) => net.id()?,
             Network::Pca(_, net) => net.id()?,
         })
     }
 
     /// The protocol, where there are several.
     pub fn protocol(&self) -> Option<Protocol> {
-        self.resizers.protocol
+        match self.resizers.takes {
+            Takes::Any(protocol) => Some(protocol),
+            Takes::Only(_) => None,
+        }
+    }
+
+    /// Whether it looks at one channel, so that a grey picture is taken as it is.
+    pub fn is_grey(&self) -> bool {
+        matches!(self.resizers.takes, Takes::Only([1, ..]))
     }
 
     /// Whether this is the network that the names of the literature's metrics belong to.
@@ -188,7 +230,7 @@ impl Extractor {
     pub fn dim(&self) -> usize {
         match &self.network {
             Network::Inception(_) => Tap::F2048.dim(),
-            Network::Fmnist(_) => Classifier::DIM,
+            Network::Fmnist(..) => Classifier::DIM,
             Network::Pca(_, net) => net.dim(),
         }
     }
@@ -197,7 +239,7 @@ impl Extractor {
     pub fn classes(&self) -> usize {
         match self.network {
             Network::Inception(_) => Tap::LogitsUnbiased.dim(),
-            Network::Fmnist(_) => Classifier::CLASSES,
+            Network::Fmnist(..) => Classifier::CLASSES,
             Network::Pca(..) => 0,
         }
     }
@@ -217,20 +259,22 @@ impl Extractor {
 pub(super) struct Preparer<'a>(&'a Resizers);
 
 impl Preparer<'_> {
-    /// Brings a picture to the network's size.
+    /// Brings a picture to the network's size. `name` is asked only for messages.
     ///
     /// # Errors
     /// If the network takes no such pictures.
-    pub(super) fn prepare(self, number: u64, picture: &Picture) -> fewstep_eval::Result<Prepared> {
+    pub(super) fn prepare(
+        self,
+        name: impl FnOnce() -> String,
+        picture: &Picture,
+    ) -> fewstep_eval::Result<Prepared> {
         let [width, height] = [picture.width() as usize, picture.height() as usize];
-        let Some(protocol) = self.0.protocol else {
-            let grey = picture.grey().filter(|_| [width, height] == [28, 28]);
-            return grey.map(Prepared::Grey).ok_or_else(|| Error::Picture {
-                file: format!("number {number}"),
-                problem: format!(
-                    "it is {width}x{height}, the built-in networks take 28x28 grey; for others give `--weights`"
-                ),
-            });
+        let protocol = match self.0.takes {
+            Takes::Any(protocol) => protocol,
+            Takes::Only(shape) => {
+                let plain = plain(picture, shape).map(Prepared::Plain);
+                return plain.ok_or_else(|| Error::Picture { file: name(), problem: misfit(picture, shape) });
+            }
         };
         let mut out = vec![0.0; INPUT];
         let grey = picture.facts().grey.then(|| picture.grey()).flatten();
@@ -260,8 +304,7 @@ impl Network {
     fn which(&self) -> Option<FeatureSpace> {
         match self {
             Self::Inception(_) => None,
-            Self::Fmnist(_) => Some(FeatureSpace::FmnistCnn),
-            Self::Pca(which, _) => Some(*which),
+            Self::Fmnist(which, _) | Self::Pca(which, _) => Some(*which),
         }
     }
 
@@ -269,8 +312,7 @@ impl Network {
     pub(super) fn share(&self) -> Result<Self> {
         Ok(match self {
             Self::Inception(net) => Self::Inception(Box::new(net.share())),
-            Self::Fmnist(_) => FeatureSpace::FmnistCnn.open()?.0,
-            Self::Pca(which, _) => which.open()?.0,
+            Self::Fmnist(which, _) | Self::Pca(which, _) => which.open()?.0,
         })
     }
 
@@ -301,9 +343,9 @@ impl Network {
                 };
                 Ok(Outputs { features: next(all[0])?, logits: next(all[1])?, spatial: next(all[2])? })
             }
-            Self::Fmnist(net) => {
+            Self::Fmnist(which, net) => {
                 self.lacks("spatial features", wanted.spatial)?;
-                let out = net.infer(&grey(pictures)?)?;
+                let out = net.infer(&stacked(pictures, which.shape())?)?;
                 let keep = |is: bool, t: &Tensor| if is { rows(t) } else { Ok(Vec::new()) };
                 Ok(Outputs {
                     features: keep(features, &out.features)?,
@@ -311,10 +353,11 @@ impl Network {
                     spatial: Vec::new(),
                 })
             }
-            Self::Pca(_, net) => {
+            Self::Pca(which, net) => {
                 self.lacks("spatial features", wanted.spatial)?;
                 self.lacks("classes", wanted.logits)?;
-                Ok(Outputs { features: rows(&net.extract(&grey(pictures)?)?)?, ..Outputs::default() })
+                let out = net.extract(&stacked(pictures, which.shape())?)?;
+                Ok(Outputs { features: rows(&out)?, ..Outputs::default() })
             }
         }
     }
@@ -325,13 +368,35 @@ impl Network {
     }
 }
 
-/// `[n, 1, 28, 28]` u8
-fn grey(pictures: &[Prepared]) -> Result<Tensor> {
+/// The bytes of a picture that has this shape already, channel by channel.
+fn plain(picture: &Picture, [channels, height, width]: [usize; 3]) -> Option<Vec<u8>> {
+    if [picture.height() as usize, picture.width() as usize] != [height, width] {
+        return None;
+    }
+    if channels == 1 {
+        return picture.grey();
+    }
+    let rgb = picture.rgb();
+    Some((0..channels).flat_map(|c| rgb.iter().skip(c).step_by(channels).copied()).collect())
+}
+
+/// What a picture is and what it should be.
+fn misfit(picture: &Picture, [channels, height, width]: [usize; 3]) -> String {
+    let is = if picture.grey().is_some() { "grey" } else { "in colour" };
+    let wanted = if channels == 1 { "grey" } else { "RGB" };
+    let text = format!("it is {}x{} {is}", picture.width(), picture.height());
+    let text = format!("{text}, the network takes {width}x{height} {wanted}");
+    format!("{text}; choose another `--extractor`, or give `--weights` for pictures of any size")
+}
+
+/// `[n, c, h, w]` u8
+fn stacked(pictures: &[Prepared], shape: [usize; 3]) -> Result<Tensor> {
     let values: Vec<&[u8]> = pictures
         .iter()
-        .filter_map(|p| if let Prepared::Grey(v) = p { Some(v.as_slice()) } else { None })
+        .filter_map(|p| if let Prepared::Plain(v) = p { Some(v.as_slice()) } else { None })
         .collect();
-    Ok(Tensor::f_from_slice(&values.concat())?.f_view([pictures.len() as i64, 1, 28, 28])?)
+    let [c, h, w] = shape.map(|size| size as i64);
+    Ok(Tensor::f_from_slice(&values.concat())?.f_view([pictures.len() as i64, c, h, w])?)
 }
 
 fn rows(t: &Tensor) -> Result<Vec<f32>> {

@@ -139,15 +139,16 @@ impl Tally {
         }
     }
 
-    /// What a user should know about the `n` pictures in `what`; nothing if they are all RGB of one size.
-    pub fn remarks(&self, what: &str, n: u64) -> Vec<String> {
+    /// What a user should know about the `n` pictures in `what`; nothing if they are all as the network takes them and of
+    /// one size. A network that looks at one channel takes grey pictures so.
+    pub fn remarks(&self, what: &str, n: u64, looks_at_grey: bool) -> Vec<String> {
         let mut said = Vec::new();
         let mut say = |count: u64, text: &str| {
             if count > 0 {
                 said.push(format!("`{what}`: {count} of {n} pictures {text}"));
             }
         };
-        say(self.grey, "are grey; the channel was repeated");
+        say(if looks_at_grey { 0 } else { self.grey }, "are grey; the channel was repeated");
         say(self.transparent, "are transparent; they were put on white");
         say(self.deep, "have 16 bits a channel; they were rounded to 8");
         say(

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use fewstep_eval::source::{self, Source};
 use fewstep_eval::stats::Moments;
-use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored};
+use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored, StoredRows};
 
 use super::{Extractor, FeatureSpace, Gathered, Options, Shards, Wanted, extract};
 
@@ -21,7 +21,8 @@ pub struct Input {
 enum Kind {
     Pictures(Box<dyn Source>),
     Statistics(StatisticsFile),
-    Builtin,
+    /// The moments of one of [`FeatureSpace::TRAINING_SETS`].
+    Builtin(&'static str),
 }
 
 /// What a side came to; parts are there as far as they were wanted.
@@ -48,7 +49,7 @@ pub struct Side {
 pub struct Means<'a> {
     /// The network; statistics do without.
     pub extractor: Option<&'a Extractor>,
-    /// The first pictures only.
+    /// The first pictures, or features, only.
     pub limit: Option<u64>,
     /// Where outputs are kept.
     pub state: Option<&'a Path>,
@@ -57,17 +58,15 @@ pub struct Means<'a> {
 }
 
 impl Input {
-    /// Name of the built-in reference: the training set of the built-in networks.
-    pub const BUILTIN: &'static str = "fmnist-train";
-
-    /// Opens a folder, file, or the built-in reference.
+    /// Opens a folder, a file, or a built-in reference, one of [`FeatureSpace::TRAINING_SETS`].
     ///
     /// # Errors
     /// If it is not there, or none of what can be read; the message names it.
     pub fn open(name: &str) -> Result<Self> {
         let path = Path::new(name);
-        let kind = if name == Self::BUILTIN && !path.exists() {
-            Kind::Builtin
+        let builtin = FeatureSpace::TRAINING_SETS.into_iter().find(|set| *set == name && !path.exists());
+        let kind = if let Some(set) = builtin {
+            Kind::Builtin(set)
         } else if let Some(file) = StatisticsFile::look(path)? {
             Kind::Statistics(file)
         } else {
@@ -85,7 +84,7 @@ impl Input {
     pub fn needs_network(&self, wanted: Wanted) -> bool {
         match &self.kind {
             Kind::Pictures(_) => true,
-            Kind::Builtin => wanted.rows || wanted.logits || wanted.spatial,
+            Kind::Builtin(_) => wanted.rows || wanted.logits || wanted.spatial,
             Kind::Statistics(file) => wanted.rows && matches!(file.layout(), Layout::Moments),
         }
     }
@@ -98,16 +97,41 @@ impl Input {
         }
     }
 
+    /// Whether what is wanted is a mean and covariance that stand there already, of which no first pictures can be taken.
+    pub fn is_whole(&self, wanted: Wanted) -> bool {
+        let moments = wanted.moments || wanted.spatial;
+        match &self.kind {
+            Kind::Pictures(_) => false,
+            Kind::Builtin(_) => moments,
+            Kind::Statistics(file) => moments && matches!(file.layout(), Layout::Moments),
+        }
+    }
+
+    /// Whether a built-in reference is one for this network; other things show it when they are brought in.
+    ///
+    /// # Errors
+    /// If it is for another one.
+    pub fn suits(&self, wanted: Wanted, extractor: Option<&Extractor>) -> Result<()> {
+        match self.kind {
+            Kind::Builtin(set) if wanted.moments => space_of(set, extractor).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// Brings in what is wanted. `None` if the user asked to stop.
     ///
     /// # Errors
     /// If a picture or a file cannot be read, or does not have what is wanted.
     pub fn side(&self, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
+        if means.limit.is_some() && self.is_whole(wanted) {
+            let name = &self.name;
+            bail!("`{name}` holds mean and covariance of all its pictures; leave out `-n`, or give pictures");
+        }
         let side = Side { name: self.name.clone(), ..Side::default() };
         match &self.kind {
             Kind::Pictures(source) => of_pictures(side, source.as_ref(), wanted, means),
             Kind::Statistics(file) => of_file(side, file, wanted, means),
-            Kind::Builtin => builtin(side, wanted, means.extractor).map(Some),
+            Kind::Builtin(set) => builtin(side, set, wanted, means.extractor).map(Some),
         }
     }
 }
@@ -124,12 +148,15 @@ fn of_pictures(side: Side, source: &dyn Source, wanted: Wanted, means: Means<'_>
     if n < 2 {
         bail!("`{name}` holds {n} picture, a distribution needs at least 2; give more pictures");
     }
+    let width = |is: bool, width: usize| if is { width } else { 0 };
+    let kept = width(wanted.rows, extractor.dim()) + width(wanted.logits, extractor.classes());
+    holdable(&name, n, DIGEST + kept)?;
     let shards = means.state.map(|root| Shards::open(root, source, extractor, wanted)).transpose()?;
     let Some(gathered) = extract(source, n, extractor, wanted, shards.as_ref(), means.options)? else {
         return Ok(None);
     };
     let mut remarks = source.remarks();
-    remarks.extend(gathered.tally.remarks(&name, n));
+    remarks.extend(gathered.tally.remarks(&name, n, extractor.is_grey()));
     let Gathered { n, moments, rows, logits, spatial, sha256, .. } = gathered;
     let about = About {
         n: Some(n),
@@ -143,7 +170,8 @@ fn of_pictures(side: Side, source: &dyn Source, wanted: Wanted, means: Means<'_>
 
 fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
     let name = side.name.clone();
-    let rows = file.rows()?;
+    let rows = first_rows(&name, file, means.limit)?;
+    let stored = || file.read_first(means.limit.unwrap_or(u64::MAX));
     if wanted.logits || (wanted.rows && rows.is_none()) {
         if !file.has_pictures() {
             let what = if wanted.logits { "logits" } else { "single features" };
@@ -153,11 +181,12 @@ fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) 
         let pictures = source::open(Path::new(&name))?;
         let rest = Wanted { moments: false, spatial: false, ..wanted };
         let Some(found) = of_pictures(side, pictures.as_ref(), rest, means)? else { return Ok(None) };
-        let Stored { moments, spatial, .. } = file.read()?;
+        let Stored { moments, spatial, .. } = stored()?;
         return Ok(Some(Side { moments: Some(moments), spatial, ..found }));
     }
     let mut values = None;
     if let (true, Some(rows)) = (wanted.rows, &rows) {
+        holdable(&name, rows.n(), rows.dim())?;
         let mut all = Vec::new();
         rows.each(4096, &mut |_, chunk| {
             all.extend_from_slice(chunk);
@@ -165,7 +194,7 @@ fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) 
         })?;
         values = Some(all);
     }
-    let Stored { moments, spatial, about } = file.read()?;
+    let Stored { moments, spatial, about } = stored()?;
     if wanted.spatial && spatial.is_none() {
         bail!("`{name}` holds no spatial statistics (`mu_s`, `sigma_s`); give the pictures themselves");
     }
@@ -174,6 +203,45 @@ fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) 
     }
     let about = About { data: about.data.or_else(|| Some(short_name(&name))), ..about };
     Ok(Some(Side { about, moments: Some(moments), spatial, rows: values, ..side }))
+}
+
+/// The features in a file, as many as `-n` asks for.
+fn first_rows(name: &str, file: &StatisticsFile, limit: Option<u64>) -> Result<Option<StoredRows>> {
+    let Some(rows) = file.rows()? else { return Ok(None) };
+    let Some(limit) = limit else { return Ok(Some(rows)) };
+    let n = rows.n();
+    if n < limit {
+        bail!("`{name}` holds {n} features, fewer than `-n` asks for; give more of them or a smaller `-n`");
+    }
+    Ok(Some(rows.first(limit)))
+}
+
+/// Most bytes that are kept of single pictures.
+const MOST: u64 = 16 << 30;
+/// Numbers of 4 bytes in the hash of a picture.
+const DIGEST: usize = 8;
+
+/// Whether `n` times `width` numbers can be kept. Judged by what headers say, before anything is allocated or read: what is
+/// packed may be a thousand times as large as its file.
+fn holdable(name: &str, n: u64, width: usize) -> Result<()> {
+    let bytes = n.saturating_mul(width as u64).saturating_mul(4);
+    if bytes > MOST {
+        let [takes, most] = [bytes, MOST].map(|bytes| bytes.div_ceil(1 << 30));
+        bail!(
+            "`{name}` has {n} pictures or features, of which {takes} GiB would be kept; take the first ones by `-n`, \
+             the limit is {most} GiB"
+        );
+    }
+    Ok(())
+}
+
+/// Whether two ids, `name:sha256`, are of one network: a name may have changed, weights have not. Other text is compared as
+/// it is.
+pub(super) fn same_id(a: &str, b: &str) -> bool {
+    fn hash(id: &str) -> &str {
+        id.rsplit_once(':').map_or(id, |(_, hash)| hash)
+    }
+    hash(a) == hash(b)
 }
 
 /// Whether statistics can be compared with what a network gives.
@@ -189,7 +257,7 @@ fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> 
         [("network", &about.extractor, Some(extractor.id()?)), ("protocol", &about.protocol, protocol)]
     {
         if let (Some(stored), Some(ours)) = (stored, ours)
-            && *stored != ours
+            && !same_id(stored, &ours)
         {
             bail!(
                 "`{name}` was made with the {what} `{stored}`, this run uses `{ours}`; make it anew or change the run"
@@ -199,19 +267,32 @@ fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> 
     Ok(())
 }
 
-fn builtin(side: Side, wanted: Wanted, extractor: Option<&Extractor>) -> Result<Side> {
-    if wanted.rows || wanted.logits || wanted.spatial {
-        bail!(
-            "the built-in reference `{}` holds mean and covariance only; give the pictures",
-            Input::BUILTIN
-        );
+/// The feature space whose moments of a training set are meant.
+fn space_of(set: &str, extractor: Option<&Extractor>) -> Result<FeatureSpace> {
+    let Some(extractor) = extractor else { return Ok(FeatureSpace::of_training_set(set)) };
+    let Some(space) = extractor.which() else {
+        bail!("`{set}` has no statistics of this network; give pictures, or an `--extractor`");
+    };
+    let (name, own) = (space.name(), space.training_set());
+    if own != set {
+        bail!("`{set}` is not for `{name}`; give `{own}`, or another `--extractor`");
     }
-    let statistics = extractor.and_then(Extractor::which).unwrap_or(FeatureSpace::FmnistCnn).statistics()?;
+    Ok(space)
+}
+
+fn builtin(side: Side, set: &str, wanted: Wanted, extractor: Option<&Extractor>) -> Result<Side> {
+    if wanted.rows || wanted.logits || wanted.spatial {
+        bail!("the built-in reference `{set}` holds mean and covariance only; give the pictures");
+    }
+    if !wanted.moments {
+        return Ok(side);
+    }
+    let statistics = space_of(set, extractor)?.statistics()?;
     let about = About {
         n: Some(statistics.moments.n()),
         extractor: Some(statistics.extractor),
         protocol: None,
-        data: Some(Input::BUILTIN.to_owned()),
+        data: Some(set.to_owned()),
         data_sha256: Some(statistics.data_sha256),
     };
     Ok(Side { about, moments: Some(statistics.moments), ..side })
@@ -221,4 +302,25 @@ fn builtin(side: Side, wanted: Wanted, extractor: Option<&Extractor>) -> Result<
 fn short_name(name: &str) -> String {
     let path = Path::new(name);
     path.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_header_promises_is_judged_before_it_is_kept() {
+        holdable("x.npz", 1 << 21, 2048).unwrap();
+        for (n, width) in [((1 << 21) + 1, 2048), (u64::MAX, 1), (1 << 62, usize::MAX / 4)] {
+            let error = holdable("x.npz", n, width).unwrap_err().to_string();
+            assert!(error.contains("x.npz") && error.contains("`-n`") && error.contains("16 GiB"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_known_by_its_hash() {
+        assert!(same_id("pixel-pca:e46a", "fmnist-pixel-pca:e46a"));
+        assert!(!same_id("fmnist-cnn:e46a", "fmnist-cnn:2d56"));
+        assert!(same_id("tf1", "tf1") && !same_id("tf1", "clean"));
+    }
 }

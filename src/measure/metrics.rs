@@ -8,6 +8,7 @@ use fewstep_eval::metrics::{Blocks, Manifold, Neighbours, inception_score, kid, 
 use fewstep_eval::stats::{Moments, Reference};
 use tch::Tensor;
 
+use super::input::same_id;
 use super::{Side, Value, Wanted};
 
 /// A metric of this command.
@@ -101,7 +102,7 @@ impl FromStr for Metric {
 /// built-in one the Fréchet distance is FD, the kernel distance KD, the score CS.
 ///
 /// # Errors
-/// If a side lacks what a metric needs, or has too few pictures for it.
+/// If a side lacks what a metric needs, or has too few pictures for it, or the sides were measured in different ways.
 pub fn measure(
     metrics: &[Metric],
     samples: &Side,
@@ -129,7 +130,10 @@ fn one(
     let inception = id.is_none_or(|id| id.starts_with("inception-"));
     let named = |ours: &'static str, literature: &'static str| if inception { literature } else { ours };
     let value = |name, value| Value::new(name, value, samples, reference);
-    let other = || reference.context("a reference is missing; give it after the samples");
+    let other = || {
+        let other = reference.context("a reference is missing; give it after the samples")?;
+        comparable(samples, other).map(|()| other)
+    };
     match metric {
         Metric::Fid => frechet(named("fd", "fid"), samples, other()?, |side| side.moments.as_ref()),
         Metric::Sfid => frechet("sfid", samples, other()?, |side| side.spatial.as_ref()),
@@ -165,6 +169,20 @@ fn one(
             })
         }
     }
+}
+
+/// Whether two sides were measured alike, as far as they say. Features of equal length need not be of one network.
+fn comparable(samples: &Side, reference: &Side) -> Result<()> {
+    let (x, y) = (&samples.about, &reference.about);
+    for (what, x, y) in [("network", &x.extractor, &y.extractor), ("protocol", &x.protocol, &y.protocol)] {
+        if let (Some(x), Some(y)) = (x, y)
+            && !same_id(x, y)
+        {
+            let (a, b) = (&samples.name, &reference.name);
+            bail!("`{a}` was made with the {what} `{x}`, `{b}` with `{y}`; compare what was measured alike");
+        }
+    }
+    Ok(())
 }
 
 fn frechet(

@@ -163,10 +163,10 @@ fn feed(
     options: Options<'_>,
     keep: &mut Keeper<'_>,
 ) -> Result<ControlFlow<()>> {
-    let prepare = |number, picture: fewstep_eval::source::Picture| {
+    let prepare = |number: u64, picture: fewstep_eval::source::Picture| {
         let size = [picture.width(), picture.height()];
         let seen = Seen { digest: picture.digest(), facts: picture.facts(), size };
-        Ok((preparer.prepare(number, &picture)?, seen))
+        Ok((preparer.prepare(|| source.name(number), &picture)?, seen))
     };
     let mut flow = ControlFlow::Continue(());
     for range in missing {

@@ -97,7 +97,7 @@ pub(crate) struct IdxReader {
 impl IdxReader {
     /// Opens a gzipped or plain file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
+        let read = |reason| Error::Read { path: path.to_owned(), reason };
         let mut file = BufReader::new(File::open(path).map_err(read)?);
         let gzipped = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
         let mut stream: Box<dyn Read> =
@@ -160,9 +160,9 @@ fn word(stream: &mut dyn Read, part: &str) -> Said<[u8; 4]> {
 
 /// Whole content of a data file.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| match source.kind() {
+    std::fs::read(path).map_err(|reason| match reason.kind() {
         std::io::ErrorKind::NotFound => Error::MissingData { path: path.to_owned() },
-        _ => Error::Read { path: path.to_owned(), source },
+        _ => Error::Read { path: path.to_owned(), reason },
     })
 }
 

@@ -80,7 +80,8 @@ pub fn fmnist_noisy_cnn() -> Result<NoisyClassifier> {
 pub fn fmnist_pixel_pca() -> Result<(Pca, Statistics)> {
     let weights = include_bytes!("../../zoo/fmnist-pca/pixel-weights.safetensors");
     let net = Pca::from_safetensors(PcaSpace::Pixels, weights)?;
-    matched(net, include_bytes!("../../zoo/fmnist-pca/pixel-train-statistics.safetensors"))
+    let statistics = include_bytes!("../../zoo/fmnist-pca/pixel-train-statistics.safetensors");
+    called("fmnist-pixel-pca", matched(net, statistics)?)
 }
 
 /// All 49 principal components of 7x7 patches of Fashion-MNIST, and the moments of the 60,000 training images in them.
@@ -90,7 +91,15 @@ pub fn fmnist_pixel_pca() -> Result<(Pca, Statistics)> {
 pub fn fmnist_patch_pca() -> Result<(Pca, Statistics)> {
     let weights = include_bytes!("../../zoo/fmnist-pca/patch-weights.safetensors");
     let net = Pca::from_safetensors(PcaSpace::Patches, weights)?;
-    matched(net, include_bytes!("../../zoo/fmnist-pca/patch-train-statistics.safetensors"))
+    let statistics = include_bytes!("../../zoo/fmnist-pca/patch-train-statistics.safetensors");
+    called("fmnist-patch-pca", matched(net, statistics)?)
+}
+
+/// Under the name that users type. The files know the space's own, which says nothing of the data.
+fn called(name: &'static str, (net, statistics): (Pca, Statistics)) -> Result<(Pca, Statistics)> {
+    let net = net.called(name);
+    let extractor = net.id()?;
+    Ok((net, Statistics { extractor, ..statistics }))
 }
 
 fn matched<N: FeatureNet>(net: N, statistics: &[u8]) -> Result<(N, Statistics)> {

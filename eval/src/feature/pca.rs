@@ -41,6 +41,8 @@ impl PcaSpace {
 #[derive(Debug)]
 pub struct Pca {
     space: PcaSpace,
+    /// First part of its id.
+    name: &'static str,
     /// Channels, height and width.
     shape: [usize; 3],
     /// `mean`: mean image `[c, h, w]`, 0 to 1. `basis`: components, strongest first, `[k, c, h, w]` or `[k, c, 7, 7]`.
@@ -97,7 +99,7 @@ impl Pca {
             ("mean".to_owned(), tensor(&mean, &shape)?),
             ("basis".to_owned(), tensor(&basis, &[count, c, side[0], side[1]])?),
         ]);
-        Ok(Self { space, shape, params: Params::from_map(map) })
+        Ok(Self { space, name: space.name(), shape, params: Params::from_map(map) })
     }
 
     /// Loads what [`Pca::to_safetensors`] stored.
@@ -128,7 +130,12 @@ impl Pca {
         if space == PcaSpace::Patches && shape[1].min(shape[2]) < PATCH {
             return Err(refuse("its images are smaller than a patch".to_owned()));
         }
-        Ok(Self { space, shape, params })
+        Ok(Self { space, name: space.name(), shape, params })
+    }
+
+    /// The same under another name, as users know it.
+    pub(super) fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     /// Stores mean and components, as f16 when `half`, else as f32.
@@ -141,7 +148,7 @@ impl Pca {
 
     fn weight(&self, name: &str) -> Result<&Tensor> {
         self.params.get(name).ok_or_else(|| Error::Weights {
-            network: self.space.name().to_owned(),
+            network: self.name.to_owned(),
             problems: vec![format!("`{name}` is missing")],
         })
     }
@@ -153,7 +160,7 @@ impl FeatureNet for Pca {
     }
 
     fn id(&self) -> Result<String> {
-        Ok(format!("{}:{}", self.space.name(), self.params.sha256()?))
+        Ok(format!("{}:{}", self.name, self.params.sha256()?))
     }
 
     fn image_shape(&self) -> [usize; 3] {
@@ -162,7 +169,7 @@ impl FeatureNet for Pca {
 
     fn extract(&self, images: &Tensor) -> Result<Tensor> {
         let (mean, basis) = (self.weight("mean")?, self.weight("basis")?);
-        let [features] = in_batches(self.space.name(), images, self.shape, |batch| {
+        let [features] = in_batches(self.name, images, self.shape, |batch| {
             let features = match self.space {
                 PcaSpace::Pixels => {
                     let centred = batch.f_div_scalar(255.0)?.f_sub(mean)?.f_flatten(1, -1)?;

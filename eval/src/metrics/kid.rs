@@ -9,6 +9,9 @@ use crate::mt19937::Mt19937;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
+/// Most row numbers that are drawn for one side: 2 GiB of them.
+const MAX_DRAWN: usize = 1 << 28;
+
 /// Which rows meet in the blocks of [`kid`]: for each block, numbers of samples and of reference rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocks(Vec<(Vec<i64>, Vec<i64>)>);
@@ -25,7 +28,7 @@ impl Blocks {
     /// 1000 from seed 2020. clean-fid has the same formula but an unseeded draw, and blocks of min(1000, n, m).
     ///
     /// # Errors
-    /// [`Error::TooFew`] when `n` or `m` is below `size`; a `count` of 0 or a `size` below 2.
+    /// [`Error::TooFew`] when `n` or `m` is below `size`; a `count` of 0, a `size` below 2, or more than 2^28 draws a side.
     pub fn drawn(n: usize, m: usize, count: usize, size: usize, seed: u32) -> Result<Self> {
         if count == 0 || size < 2 {
             let got = format!("{count} blocks of {size}");
@@ -35,8 +38,13 @@ impl Blocks {
             let what = "a KID with blocks of this size";
             return Err(Error::TooFew { what, need: size as u64, n: n.min(m) as u64 });
         }
+        if count.saturating_mul(size) > MAX_DRAWN {
+            let got = format!("{count} blocks of {size}");
+            return Err(Error::Value { what: "blocks of KID", expected: "2^28 images in all at most", got });
+        }
         let mut rng = Mt19937::new(seed);
-        let mut draw = |n| rng.choice(n, size).into_iter().map(|i| i as i64).collect();
+        // Copied: collected in place, each block would keep the room of the whole set it was drawn from.
+        let mut draw = |n| rng.choice(n, size).iter().map(|i| *i as i64).collect();
         Ok(Self((0..count).map(|_| (draw(n), draw(m))).collect()))
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct SharedFile {
 
 impl SharedFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
+        let read = |reason| Error::Read { path: path.to_owned(), reason };
         let file = File::open(path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         Ok(Self { file: Arc::new(file), length, at: 0 })

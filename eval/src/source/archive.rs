@@ -117,6 +117,11 @@ impl Source for Archive {
         Ok(())
     }
 
+    fn name(&self, index: u64) -> String {
+        let name = self.entries.get(index as usize).map_or("", |(_, name, _)| name.as_str());
+        format!("{}:{name}", self.path.display())
+    }
+
     fn listing(&self) -> String {
         let mut hasher = Hasher::default();
         hasher.update(&super::stamp_of(&self.path));

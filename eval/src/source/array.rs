@@ -144,6 +144,10 @@ impl Source for Array {
         self.stream(range, emit)
     }
 
+    fn name(&self, index: u64) -> String {
+        format!("{} [{index}]", self.path.display())
+    }
+
     fn listing(&self) -> String {
         let mut hasher = Hasher::default();
         hasher.update(format!("{:?} {:?}", self.name, self.shape).as_bytes());

@@ -22,7 +22,7 @@ pub(super) fn is_picture_name(name: &str) -> bool {
 /// # Errors
 /// [`Error::Read`] or [`Error::Picture`], naming the file.
 pub fn read_picture(path: &Path) -> Result<Picture> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
+    let unreadable = |reason| Error::Read { path: path.to_owned(), reason };
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     let name = path.display().to_string();
     if length > MAX_FILE {

@@ -1,47 +1,83 @@
-//! A folder of pictures with everything below it.
+//! A folder of pictures with everything below it, or with what its list names.
 
 use super::decode::{is_picture_name, read_picture};
 use super::limits::MAX_ENTRIES;
-use super::{EXTENSIONS, Job, Source, Stamp, order, stamp};
+use super::{EXTENSIONS, Job, Source, Stamp, manifest, order, stamp};
 use crate::hash::Hasher;
 use crate::{Error, Result};
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
-/// Picture files below a folder, in the natural order of their relative paths.
+/// Picture files of a folder: in the order of its list, or else in the natural order of their relative paths.
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
     /// Relative path, and what tells an old state from a new one.
     files: Vec<(PathBuf, Stamp)>,
-    passed_over: usize,
+    remarks: Vec<String>,
 }
 
 /// Folders within folders; more is a mistake or a trap.
 const MAX_DEPTH: usize = 64;
 
+/// What this program writes beside single pictures to show many of them. As a sample it would be one more that no model
+/// made, resized like any other.
+const OVERVIEWS: [&str; 2] = ["grid.png", "preview.png"];
+
 impl Folder {
-    /// Lists the files. Names that start with a dot are passed over, as are links to folders (they may form a ring).
+    /// Takes the pictures that the folder's list names, or else finds all. Then names that start with a dot are passed over,
+    /// as are overviews at the top and links to folders (they may form a ring).
     pub(super) fn open(root: &Path) -> Result<Self> {
-        let mut found = Self { root: root.to_owned(), files: Vec::new(), passed_over: 0 };
+        if let Some(files) = manifest::read(root)? {
+            let remark = listed(root, &files);
+            return Ok(Self { root: root.to_owned(), files, remarks: vec![remark] });
+        }
+        let mut found = Walk { root, files: Vec::new(), passed_over: 0, overviews: Vec::new() };
         found.list(Path::new(""), 0)?;
-        found.files.sort_by(|a, b| {
-            order::natural(a.0.as_os_str().as_encoded_bytes(), b.0.as_os_str().as_encoded_bytes())
-        });
-        if found.files.is_empty() {
-            let other = match found.passed_over {
-                0 => "there are no files in it".to_owned(),
+        let remarks = found.remarks();
+        let Walk { mut files, passed_over, overviews, .. } = found;
+        if files.is_empty() {
+            let other = match passed_over {
+                0 if overviews.is_empty() => "there are no files in it".to_owned(),
+                0 => format!("there is nothing in it but {}", overviews.join(" and ")),
                 n => format!("none of the {n} files in it is a picture"),
             };
             let problem = format!("{other}; pictures end in {}", EXTENSIONS.join(", "));
             return Err(Error::Source { path: root.to_owned(), problem });
         }
-        Ok(found)
+        files.sort_by(|a, b| {
+            order::natural(a.0.as_os_str().as_encoded_bytes(), b.0.as_os_str().as_encoded_bytes())
+        });
+        Ok(Self { root: root.to_owned(), files, remarks })
     }
+}
 
+/// What a user should know of a folder with a list: other pictures there may have been meant too.
+fn listed(root: &Path, files: &[(PathBuf, Stamp)]) -> String {
+    let known: HashSet<&OsStr> = files.iter().map(|(name, _)| name.as_os_str()).collect();
+    let other = |name: &OsStr| is_picture_name(&name.to_string_lossy()) && !known.contains(name);
+    let others = std::fs::read_dir(root)
+        .map_or(0, |entries| entries.flatten().filter(|entry| other(&entry.file_name())).count());
+    let others = if others > 0 { format!(", {others} other left out") } else { String::new() };
+    let (root, n) = (root.display(), files.len());
+    format!("`{root}`: taken are the {n} pictures that its `{}` lists{others}", manifest::NAME)
+}
+
+/// What is found below a folder.
+struct Walk<'a> {
+    root: &'a Path,
+    files: Vec<(PathBuf, Stamp)>,
+    passed_over: usize,
+    /// Names of overviews, in backticks.
+    overviews: Vec<String>,
+}
+
+impl Walk<'_> {
     fn list(&mut self, below: &Path, depth: usize) -> Result<()> {
         let dir = self.root.join(below);
-        let read = |source| Error::Read { path: dir.clone(), source };
+        let read = |reason| Error::Read { path: dir.clone(), reason };
         if depth > MAX_DEPTH || self.files.len() > MAX_ENTRIES {
             let problem = format!("more than {MAX_DEPTH} folders deep or {MAX_ENTRIES} files; split it");
             return Err(Error::Source { path: dir, problem });
@@ -58,15 +94,35 @@ impl Folder {
                 self.list(&path, depth + 1)?;
                 continue;
             }
+            if let Some(overview) = OVERVIEWS.iter().find(|overview| depth == 0 && name == **overview) {
+                self.overviews.push(format!("`{overview}`"));
+                continue;
+            }
             // A link is followed to a file; one that leads nowhere is an error only if it is named like a picture.
             let picture = is_picture_name(&name.to_string_lossy());
             match std::fs::metadata(dir.join(&name)) {
                 Ok(data) if data.is_file() && picture => self.files.push((path, stamp(&data))),
-                Err(source) if picture => return Err(Error::Read { path: dir.join(&name), source }),
+                Err(reason) if picture => return Err(Error::Read { path: dir.join(&name), reason }),
                 _ => self.passed_over += 1,
             }
         }
         Ok(())
+    }
+
+    fn remarks(&mut self) -> Vec<String> {
+        let (root, n) = (self.root.display(), self.passed_over);
+        let mut said = Vec::new();
+        if n > 0 {
+            said.push(format!("{n} files in `{root}` are no pictures and were passed over"));
+        }
+        // A directory tells its names in any order.
+        self.overviews.sort_unstable();
+        said.extend(self.overviews.iter().map(|name| {
+            format!(
+                "{name} in `{root}` shows many pictures at once and was left out; rename it if it is a sample"
+            )
+        }));
+        said
     }
 }
 
@@ -85,6 +141,11 @@ impl Source for Folder {
         Ok(())
     }
 
+    fn name(&self, index: u64) -> String {
+        let name = self.files.get(index as usize).map_or(Path::new(""), |(name, _)| name.as_path());
+        self.root.join(name).display().to_string()
+    }
+
     fn listing(&self) -> String {
         let mut hasher = Hasher::default();
         for (name, stamp) in &self.files {
@@ -96,8 +157,6 @@ impl Source for Folder {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let n = self.passed_over;
-        let text = || format!("{n} files in `{}` are no pictures and were passed over", self.root.display());
-        (n > 0).then(text).into_iter().collect()
+        self.remarks.clone()
     }
 }

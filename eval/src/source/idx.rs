@@ -59,6 +59,10 @@ impl Source for Idx {
         if range.end == self.n { reader.finish() } else { Ok(()) }
     }
 
+    fn name(&self, index: u64) -> String {
+        format!("{} [{index}]", self.path.display())
+    }
+
     fn listing(&self) -> String {
         let mut hasher = Hasher::default();
         let shape = (self.n, self.height, self.width, self.channels);

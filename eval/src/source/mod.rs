@@ -16,6 +16,7 @@ mod decode;
 mod folder;
 mod idx;
 mod limits;
+mod manifest;
 mod order;
 mod picture;
 mod ring;
@@ -51,6 +52,9 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// When the source itself cannot be read on; what is wrong with one picture is its job's error.
     fn feed(&self, range: Range<u64>, emit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<()>;
 
+    /// What a picture is called in messages: its file, or the file with its place in there.
+    fn name(&self, index: u64) -> String;
+
     /// SHA-256 (hexadecimal) of the list: names, sizes and times of change, as far as they are known without reading
     /// pictures. Tells whether a broken-off run is taken up with the same pictures.
     fn listing(&self) -> String;
@@ -61,15 +65,24 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// Why pipes, sockets and devices are refused. It is found out before they are opened: nobody may ever write to a pipe, and
+/// a device may never end.
+pub(crate) const NO_FILE: &str =
+    "it is neither a regular file nor a folder; copy what comes out of it into a file";
+
 /// Opens a folder, a `.zip` of pictures, an `.npz` or `.npy` batch (`arr_0`), or an idx file (`.gz` or plain), told by
-/// content.
+/// content. A folder with a `manifest.jsonl`, as `fewstep generate` leaves it, is what that lists.
 ///
 /// # Errors
 /// When there is no such file, it is none of these, or it holds no picture. The message names it.
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(read)?.is_dir() {
+    let read = |reason| Error::Read { path: path.to_owned(), reason };
+    let data = std::fs::metadata(path).map_err(read)?;
+    if data.is_dir() {
         return Ok(Box::new(folder::Folder::open(path)?));
+    }
+    if !data.is_file() {
+        return Err(Error::Source { path: path.to_owned(), problem: NO_FILE.to_owned() });
     }
     let mut start = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(6).read_to_end(&mut start)).map_err(read)?;

@@ -150,6 +150,7 @@ fn bad_features_are_refused_by_name() {
     assert!(matches!(kid_full(&a.to_kind(Kind::Double), &a), Err(Error::Shape { .. })));
     assert!(matches!(Blocks::drawn(20, 20, 5, 21, 0), Err(Error::TooFew { need: 21, n: 20, .. })));
     assert!(matches!(Blocks::drawn(20, 20, 0, 10, 0), Err(Error::Value { .. })));
+    assert!(matches!(Blocks::drawn(20, 20, usize::MAX, 10, 0), Err(Error::Value { .. })));
     let beyond = Blocks::given(vec![(vec![0, 20], vec![0, 1])]);
     assert!(matches!(kid(&a, &a, &beyond), Err(Error::Value { .. })));
     assert!(matches!(manifold(&a, &a, Neighbours { precision: 0, density: 5 }), Err(Error::Value { .. })));

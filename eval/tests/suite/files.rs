@@ -84,6 +84,20 @@ fn features_of_other_programs_become_moments() {
             })
             .unwrap();
         assert_eq!(seen, rows);
+        // The first of them alone: those of the file, and nothing said of what comes after.
+        let first = file.read_first(4).unwrap();
+        assert_eq!((first.moments, first.about.n), (Moments::of_rows(&rows[..12], 3), Some(4)));
+        let mut seen = Vec::new();
+        let features = file.rows().unwrap().unwrap().first(4);
+        assert_eq!(features.n(), 4);
+        features
+            .each(3, &mut |_, chunk| {
+                seen.extend_from_slice(chunk);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, rows[..12]);
+        assert_eq!(file.rows().unwrap().unwrap().first(99).n(), 10);
     }
 }
 
@@ -121,6 +135,8 @@ fn bad_statistics_are_named() {
         (npz(&[("feats", &[2], NpyData::F64(&MU))]), "features are"),
         (npz(&[("feats", &[1, 2], NpyData::F64(&[f64::NAN, 0.0]))]), "row 0 holds NaN"),
         (npz(&[("feats", &[0, 2], NpyData::F64(&[]))]), "features are"),
+        // Their covariance would take 4 TB.
+        (npz(&[("feats", &[1, 1 << 20], NpyData::F32(&vec![0.0; 1 << 20]))]), "1048576 long"),
     ];
     for (file, says) in cases {
         let error = read(&file).unwrap_err().to_string();

@@ -107,7 +107,7 @@ fn the_built_in_spaces_see_small_damage() {
         blur.extend(BLUR_LEVELS);
         let (noise, blur) = (curve(images, &noise), curve(images, &blur));
         assert!(rises(&noise) && rises(&blur), "{}: {noise:?} {blur:?}", net.id().unwrap());
-        if net.id().unwrap().starts_with("patch-pca") {
+        if net.id().unwrap().starts_with("fmnist-patch-pca:") {
             // Either stands out by itself, not only against the same images: ten times what real images get.
             let coarse =
                 curve(&posterise(images, 4).unwrap(), &noise[..1].iter().map(|p| p.0).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the crate reads files, so a test has to write them")]
 
 use fewstep_eval::source::{Picture, Ring, Source, open, pictures};
+use fewstep_eval::stats::files::StatisticsFile;
 use fewstep_eval::{Error, Result};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
@@ -132,6 +133,7 @@ fn one_set_of_pictures_is_the_same_in_every_container() {
         fs::write(&path, data).unwrap();
         let source = open(&path).unwrap();
         assert_eq!(digests(source.as_ref()), expected, "{name}");
+        assert!(source.name(7).starts_with(&path.display().to_string()) && source.name(7).contains('7'));
         let tail: Vec<_> = some(source.as_ref(), 7..11, 3, 2).unwrap().iter().map(Picture::digest).collect();
         assert_eq!(tail, expected[7..11], "{name}");
     }
@@ -247,7 +249,10 @@ fn sources_without_a_picture_are_refused() {
         fs::write(&path, data).unwrap();
         refused(&path, &[says]);
     }
-    assert!(matches!(open(Path::new("does/not/exist")).unwrap_err(), Error::Read { .. }));
+    let missing = open(Path::new("does/not/exist")).unwrap_err();
+    assert!(matches!(missing, Error::Read { .. }));
+    // The system's reason stands in the message; the chain of sources must not say it again.
+    assert!(missing.to_string().contains("No such file") && std::error::Error::source(&missing).is_none());
 }
 
 #[test]
@@ -324,4 +329,93 @@ fn the_consumer_may_break_off_or_fail() {
         Err(Error::NonFinite { what: "it".to_owned() })
     });
     assert!(matches!(failed.unwrap_err(), Error::NonFinite { .. }));
+}
+
+/// A folder as `fewstep generate` leaves it, with three pictures of which it may list some.
+fn generated(dir: &Path, list: &str) {
+    for i in 0..3 {
+        fs::write(dir.join(format!("{i}.png")), png(grey(i, 8, 8))).unwrap();
+    }
+    fs::write(dir.join("grid.png"), png(grey(9, 28, 8))).unwrap();
+    fs::write(dir.join("manifest.jsonl"), list).unwrap();
+}
+
+#[test]
+fn a_folder_with_a_list_is_what_the_list_says_in_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    generated(dir.path(), "{\"file\": \"1.png\", \"seed\": 1}\n{\"seed\": 0, \"file\": \"0.png\"}");
+    let source = open(dir.path()).unwrap();
+    let seen = all(source.as_ref(), 4, 2).unwrap();
+    let expected = [1, 0].map(|i| grey(i, 8, 8).into_raw());
+    assert_eq!(seen.iter().map(|picture| picture.grey().unwrap()).collect::<Vec<_>>(), expected);
+    assert_eq!(source.name(0), dir.path().join("1.png").display().to_string());
+    let remarks = source.remarks();
+    assert_eq!(remarks.len(), 1);
+    for part in ["the 2 pictures that its `manifest.jsonl` lists", "2 other left out"] {
+        assert!(remarks[0].contains(part), "{remarks:?}");
+    }
+    let before = source.listing();
+    generated(dir.path(), "{\"file\": \"0.png\"}\n{\"file\": \"1.png\"}\n");
+    assert_ne!(open(dir.path()).unwrap().listing(), before, "the order is a part of it");
+}
+
+#[test]
+fn a_bad_list_is_one_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = "{\"file\": \"0.png\"}\n";
+    let made = dir.path().join("made");
+    fs::create_dir(&made).unwrap();
+    fs::write(dir.path().join("outside.png"), png(grey(0, 8, 8))).unwrap();
+    let cases = [
+        ("{\"file\": \"7.png\"}", "line 2 names `7.png`, which is missing"),
+        ("{\"file\": \"../outside.png\"}", "no plain file name"),
+        ("{\"file\": \"/etc/passwd\"}", "no plain file name"),
+        ("{\"file\": \"sub\\\\0.png\"}", "no plain file name"),
+        ("{\"file\": \"..\"}", "no plain file name"),
+        ("{\"file\": \"\"}", "no plain file name"),
+        ("{\"file\": \".\"}", "which is no file"),
+        ("{\"file\": \"0.png\"}", "line 2 names `0.png` again"),
+        ("{\"name\": \"1.png\"}", "line 2 is no JSON object"),
+        ("{\"file\": 1}", "line 2 is no JSON object"),
+        ("[\"1.png\"]", "line 2 is no JSON object"),
+        ("{\"file\": \"1.pn", "line 2 is no JSON object"),
+        ("\n{\"file\": \"7.png\"}", "line 2 is no JSON object with the name of a `file`, and 1 more"),
+    ];
+    for (line, says) in cases {
+        generated(&made, &format!("{good}{line}"));
+        refused(&made, &["`manifest.jsonl`", says]);
+    }
+    generated(&made, "");
+    refused(&made, &["`manifest.jsonl` lists no picture"]);
+}
+
+#[test]
+fn an_overview_is_no_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    for name in ["grid.png", "preview.png"] {
+        fs::write(dir.path().join(name), png(grey(0, 28, 28))).unwrap();
+    }
+    refused(dir.path(), &["nothing in it but", "`grid.png`", "`preview.png`"]);
+    for name in ["0.png", "sub/grid.png"] {
+        fs::write(dir.path().join(name), png(grey(0, 8, 8))).unwrap();
+    }
+    let source = open(dir.path()).unwrap();
+    let seen = all(source.as_ref(), 4, 2).unwrap();
+    assert!(seen.len() == 2 && seen.iter().all(|picture| picture.width() == 8));
+    let remarks = source.remarks();
+    assert!(remarks.len() == 2 && remarks[0].contains("`grid.png`"), "{remarks:?}");
+    assert!(remarks[1].contains("`preview.png`") && remarks[1].contains("left out"), "{remarks:?}");
+}
+
+#[test]
+fn a_pipe_is_refused_before_anybody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), Path::new("/dev/zero")] {
+        refused(path, &["neither a regular file nor a folder"]);
+        let error = StatisticsFile::look(path).unwrap_err().to_string();
+        assert!(error.contains("neither a regular file nor a folder; "), "{error}");
+    }
 }

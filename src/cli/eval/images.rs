@@ -12,7 +12,7 @@ use crate::measure::{Input, Metric, Settings, Wanted, measure};
 pub(super) struct Pair {
     /// Folder, zip, npz or npy batch, idx file; for Fréchet distances also statistics (npz)
     samples: String,
-    /// The same, or `fmnist-train`, the training set of the built-in network
+    /// The same, or `fmnist-train` or `fmnist-colour-train`, the training sets of the built-in networks
     reference: String,
     #[command(flatten)]
     common: Common,
@@ -51,10 +51,10 @@ pub(super) struct Several {
 #[command(next_help_heading = "Settings of the metrics")]
 struct Tuning {
     /// Blocks of KID
-    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_blocks as u32, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_blocks as u32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     kid_subsets: u32,
     /// Pictures a block, or all there are if fewer
-    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_size as u32, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().kid_size as u32, value_parser = parse_block)]
     kid_subset_size: u32,
     /// Parts of the Inception Score
     #[arg(long, value_name = "N", default_value_t = Settings::default().splits as u32, value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,6 +68,15 @@ struct Tuning {
     /// Neighbours in density and coverage
     #[arg(long, value_name = "K", default_value_t = Settings::default().neighbours.density, value_parser = clap::value_parser!(u32).range(1..))]
     dc_k: u32,
+}
+
+/// Pictures a block of KID.
+fn parse_block(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(0 | 1) => Err("a block compares its pictures with each other; give at least 2".to_owned()),
+        Ok(size) => Ok(size),
+        Err(_) => Err("it is no whole number of pictures; give at least 2".to_owned()),
+    }
 }
 
 pub(super) fn pair(metric: Metric, args: &Pair) -> Result<Exit> {

@@ -25,7 +25,7 @@ pub(super) struct Common {
     /// How pictures are brought to 299x299: tf1 (TTUR, ADM, torch-fidelity, EDM), torch (pytorch-fid), clean (clean-fid)
     #[arg(long, value_name = "NAME", default_value = "tf1")]
     protocol: Protocol,
-    /// The first so many pictures of each side, in natural order of their names
+    /// The first so many pictures of each side, in the order of a folder's manifest, else in natural order of their names
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     n: Option<u64>,
     /// Pictures handed to a worker at a time; no value depends on it
@@ -57,14 +57,24 @@ impl Common {
             // The built-in reference has statistics for each of these.
             None => self.extractor.map(Extractor::builtin).transpose()?,
         };
+        // Before the pictures are, which may take hours.
+        inputs.iter().try_for_each(|(input, wanted)| input.suits(*wanted, extractor.as_ref()))?;
         let total = inputs.iter().map(|(input, _)| input.pictures(self.n)).sum();
         let progress = Progress::new(total);
         let mut sides = Vec::new();
-        for (input, wanted) in inputs {
+        let mut remarks = Vec::new();
+        for (place, (input, wanted)) in inputs.iter().enumerate() {
+            // A reference of mean and covariance is as it is: `-n` then counts off the samples alone.
+            let whole = place > 0 && input.is_whole(*wanted);
+            if whole && self.n.is_some() {
+                let text = "is taken whole, whatever `-n` says: it holds mean and covariance";
+                remarks.push(format!("`{}` {text}", input.name()));
+            }
+            let limit = self.n.filter(|_| !whole);
             let told = |done| progress.at(done);
             let options = Options { batch: self.batch as usize, workers, progress: &told };
             let state = self.resume.as_deref();
-            let means = Means { extractor: extractor.as_ref(), limit: self.n, state, options };
+            let means = Means { extractor: extractor.as_ref(), limit, state, options };
             let Some(side) = input.side(*wanted, means)? else {
                 progress.bar.abandon();
                 match &self.resume {
@@ -77,7 +87,7 @@ impl Common {
             sides.push(side);
         }
         progress.bar.finish_and_clear();
-        for remark in sides.iter().flat_map(|side| &side.remarks) {
+        for remark in remarks.iter().chain(sides.iter().flat_map(|side| &side.remarks)) {
             note(remark);
         }
         Ok(Some(sides))

@@ -41,7 +41,7 @@ impl Weights {
     /// [`Error::Read`]; [`Error::Checkpoint`] when the file is broken, or holds other names, shapes or types, or, under
     /// [`Trust::Official`], when its hash is not the official one.
     pub fn open(path: &Path, trust: Trust) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
         Self::from_bytes(&path.display().to_string(), &bytes, trust)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{About, Stored, StoredRows, UNKNOWN_N};
 use crate::npy::{Npz, SharedFile};
+use crate::source::NO_FILE;
 use crate::stats::{Moments, ShardedMoments};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -31,12 +32,16 @@ impl StatisticsFile {
     /// Looks into a file: `None` if it is no `.npz` with statistics, which includes folders and pictures.
     ///
     /// # Errors
-    /// [`Error::Read`] or [`Error::Npy`] when it is a zip archive that cannot be read.
+    /// [`Error::Read`]; [`Error::Npy`] when it is a zip archive that cannot be read, or neither file nor folder.
     pub fn look(path: &Path) -> Result<Option<Self>> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
+        let read = |reason| Error::Read { path: path.to_owned(), reason };
         let mut start = Vec::new();
-        if std::fs::metadata(path).map_err(read)?.is_dir() {
+        let data = std::fs::metadata(path).map_err(read)?;
+        if data.is_dir() {
             return Ok(None);
+        }
+        if !data.is_file() {
+            return Err(Error::Npy { file: path.display().to_string(), problem: NO_FILE.to_owned() });
         }
         let mut file = SharedFile::open(path)?;
         std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, 2), &mut start).map_err(read)?;
@@ -81,11 +86,27 @@ impl StatisticsFile {
     /// [`Error::Npy`], naming file and array: another type or shape, sizes that do not fit each other, NaN or infinity, a
     /// covariance that is not symmetric or has a negative variance.
     pub fn read(&self) -> Result<Stored> {
+        self.read_first(u64::MAX)
+    }
+
+    /// [`StatisticsFile::read`] with the first `count` of the features alone. A stored mean and covariance are of all.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_first(&self, count: u64) -> Result<Stored> {
         let mut npz = Npz::open(&self.path)?;
         let about = about(&mut npz)?;
-        if let Some(rows) = self.rows()? {
-            let moments = moments_of(&rows)?;
-            let about = About { n: Some(moments.n()), ..about };
+        if let Layout::Rows(name) = self.layout {
+            let rows = StoredRows::open(&self.path, name)?;
+            if rows.dim() as u64 > MAX_DIM {
+                let text = format!("its features are {} long, a covariance is made of {MAX_DIM}", rows.dim());
+                let problem = format!("{text} at most; give the features of another layer");
+                return Err(Error::Npy { file: npz.named(name), problem });
+            }
+            // What is known of all pictures does not hold for some of them.
+            let data_sha256 = about.data_sha256.filter(|_| count >= rows.n());
+            let moments = moments_of(&rows.first(count))?;
+            let about = About { n: Some(moments.n()), data_sha256, ..about };
             return Ok(Stored { moments, spatial: None, about });
         }
         let moments = pair(&mut npz, "mu", "sigma", about.n)?;

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 pub struct StoredRows {
     path: PathBuf,
     name: &'static str,
+    /// Rows of the array.
+    stored: u64,
+    /// Rows that are used, from the first on.
     n: u64,
     dim: usize,
     dtype: Dtype,
@@ -25,13 +28,20 @@ impl StoredRows {
         let numbers = matches!(header.dtype, Dtype::F32 | Dtype::F64) && !header.fortran;
         match header.shape[..] {
             [n, d @ 1..=MAX_DIM] if numbers && n > 0 => {
-                Ok(Self { path: path.to_owned(), name, n, dim: d as usize, dtype: header.dtype })
+                let (path, dtype) = (path.to_owned(), header.dtype);
+                Ok(Self { path, name, stored: n, n, dim: d as usize, dtype })
             }
             _ => {
                 let text = format!("it is {}, features are <f4 or <f8 [n, d]", header.describe());
                 Err(Error::Npy { file: npz.named(name), problem: format!("{text}; save it anew") })
             }
         }
+    }
+
+    /// The first `count` of them, or all there are if fewer.
+    #[must_use]
+    pub fn first(self, count: u64) -> Self {
+        Self { n: self.n.min(count), ..self }
     }
 
     /// Count of feature vectors.
@@ -74,6 +84,9 @@ impl StoredRows {
             }
             take(first, &values)?;
             first += rows;
+        }
+        if self.n < self.stored {
+            return Ok(());
         }
         let rest =
             entry.data.read(&mut [0]).map_err(|e| refuse(format!("it is damaged ({e}); fetch it again")))?;
