@@ -32,7 +32,8 @@ macro_rules! builtin {
 }
 
 /// All of them; one line each.
-pub static BUILTIN: &[Builtin] = &[builtin!("fmnist-edm"), builtin!("fmnist-flow")];
+pub static BUILTIN: &[Builtin] =
+    &[builtin!("fmnist-edm"), builtin!("fmnist-flow"), builtin!("fmnist-colour")];
 
 /// The built-in model called `name`.
 pub fn find(name: &str) -> Option<&'static Builtin> {
