@@ -19,7 +19,7 @@ say() { printf 'data: %s\n' "$1" >&2; }
 
 die() {
     printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
-    exit "${3:-1}"
+    exit "${3:-2}"
 }
 
 intact() { [[ -d $1 ]] && (cd "$1" && sha256sum --check --status <<<"$sums") 2>/dev/null; }

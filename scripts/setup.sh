@@ -25,7 +25,7 @@ say() { printf 'setup: %s\n' "$1" >&2; }
 
 die() {
     printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
-    exit "${3:-1}"
+    exit "${3:-2}"
 }
 
 check_tools() {
@@ -43,7 +43,7 @@ check_tools() {
     need "${CXX:-c++}" 'a C++ compiler builds the bridge to libtorch: install g++ (Debian: `apt-get install g++`)'
     need make 'install GNU make (Debian: `apt-get install make`)'
     need python3 'it unpacks libtorch and checks the end-to-end run: install Python 3.8 or newer (Debian: `apt-get install python3 python3-pip`)'
-    ((missing == 0)) || exit 1
+    ((missing == 0)) || exit 2
 }
 
 # torch-sys 0.26 accepts one version only, but looks at it only where a `build-version` file says it.

@@ -129,7 +129,7 @@ fn numbers_beyond_reason_are_refused_at_once() {
         (&["plan", "--grid", "1,0.5,0.1", "--nfe", "1"], &["steps are listed", "leave --nfe out"]),
         (&["plan", "--solver", "dpm-12"], &["no plan", "run it with `generate`"]),
         (&["plan", "--solver", "paradigm"], &["did you mean `paradigms`"]),
-        (&["plan", "--path", "edm:sigma_max=nan"], &["sigma_max"]),
+        (&["plan", "--path", "edm:sigma_max=nan"], &["sigma_max", "from 0.002"]),
         (&["generate", "-o", "/nonexistent/x", "--threads", "70000"], &["--threads 70000", "1024"]),
         (&["generate", "-o", "/nonexistent/x", "--seeds", "-3"], &["-3"]),
         (&["bench", "--cfg-scale", "2,2"], &["2 is listed twice"]),

@@ -97,9 +97,11 @@ impl FromStr for Path {
     fn from_str(spec: &str) -> Result<Self> {
         let (name, mut p) = Params::parse("path", spec)?;
         // Ranges are checked once, by `validate`; here everything that is a number passes.
-        let any = f64::NEG_INFINITY..=f64::INFINITY;
+        let number = |p: &mut Params, key, default| {
+            p.parsed(key, default, "a number", |text| text.parse::<f64>().ok())
+        };
         let mut pair = |keys: [&'static str; 2], defaults: (f64, f64)| -> Result<(f64, f64)> {
-            Ok((p.number(keys[0], defaults.0, any.clone())?, p.number(keys[1], defaults.1, any.clone())?))
+            Ok((number(&mut p, keys[0], defaults.0)?, number(&mut p, keys[1], defaults.1)?))
         };
         let (beta, sigma) = (["beta_0", "beta_1"], ["sigma_min", "sigma_max"]);
         let path = match name {
@@ -114,7 +116,7 @@ impl FromStr for Path {
                 let rows = p.count("rows", ROWS, 0..=usize::MAX)?;
                 Self::Discrete(BetaTable::new(betas, beta_0, beta_1, rows)?)
             }
-            "vp-cosine" => Self::VpCosine { s: p.number("s", COSINE_S, any)? },
+            "vp-cosine" => Self::VpCosine { s: number(&mut p, "s", COSINE_S)? },
             "ve" => {
                 let (sigma_min, sigma_max) = pair(sigma, VE)?;
                 Self::Ve { sigma_min, sigma_max }

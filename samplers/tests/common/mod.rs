@@ -42,7 +42,7 @@ pub(crate) fn run_ode(plan: &Plan, model: &impl Model, start: Vec<f64>) -> Vec<f
 
 /// Two forms of one method: their gains agree to 1e-12, relative where they are above 1. Below, what is left of an error grows
 /// on a variance-preserving path, where the first steps pass by `1 / alpha` = 157.
-pub fn same(got: f64, want: f64, what: &str) {
+pub(crate) fn same(got: f64, want: f64, what: &str) {
     assert!((got - want).abs() < 1e-12 * want.abs().max(1.0), "{what}: got {got:e}, want {want:e}");
 }
 
