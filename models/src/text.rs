@@ -1,23 +1,6 @@
 //! Text from files on its way into messages.
 
-/// Whether a terminal obeys `c` in place of showing it: a control character, or a mark that turns the direction of
-/// writing.
-pub(crate) fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// `text` with what steers a terminal written out, as `\u{1b}`; names and values in a file are anybody's.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
+pub(crate) use fewstep_samplers::text::{printable, steers};
 
 /// One problem as it is, several on a line each.
 pub(crate) fn listed(problems: &[String]) -> String {
@@ -30,19 +13,6 @@ pub(crate) fn listed(problems: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_steers_a_terminal() {
-        for (text, shown) in [
-            ("plain `text` with \"quotes\", ümlauts and \\", "plain `text` with \"quotes\", ümlauts and \\"),
-            ("evil\u{1b}[31m", r"evil\u{1b}[31m"),
-            ("two\nlines\r\t", r"two\nlines\r\t"),
-            ("\u{7f}\u{9b}31m", r"\u{7f}\u{9b}31m"),
-            ("gpj.\u{202e}exe", r"gpj.\u{202e}exe"),
-        ] {
-            assert_eq!(printable(text), shown);
-        }
-    }
 
     #[test]
     fn several_problems_have_lines_of_their_own() {

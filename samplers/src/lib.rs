@@ -42,6 +42,7 @@ mod quadrature;
 mod registry;
 pub mod solvers;
 mod spec;
+pub mod text;
 
 pub use entry::{Build, Entry};
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Plan;
+use crate::text::printable;
 use crate::{Error, Result};
 
 impl Plan {
@@ -57,10 +58,4 @@ impl Plan {
 fn compact(value: &impl serde::Serialize) -> String {
     // Serialising plain data with string keys into a string has no way to fail.
     serde_json::to_string(value).unwrap_or_else(|e| unreachable!("plain data serialises: {e}"))
-}
-
-/// What stands in a file must not steer a terminal.
-fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Op, Plan, Slot};
 use crate::grid::MAX_STEPS;
+use crate::text::steers;
 use crate::{Error, Node, Result};
 
 /// Most ops of a plan; bounds how long a hostile file can make an executor work.
@@ -32,7 +33,7 @@ impl Plan {
             return Err(Error::PlanVersion { found, supported: Self::VERSION });
         }
         self.path.validate()?;
-        if [&self.solver, &self.grid].iter().any(|text| text.contains(char::is_control)) {
+        if [&self.solver, &self.grid].iter().any(|text| text.contains(steers)) {
             let reason = "`solver` or `grid` holds a control character; take it out".to_owned();
             return Err(Error::InvalidPlan { reason });
         }
