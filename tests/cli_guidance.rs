@@ -36,6 +36,49 @@ fn guided_pictures_say_so() {
 }
 
 #[test]
+fn options_of_apg_are_its_parameters() {
+    let (_dir, model) = model();
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    let with = |args: &[&str]| {
+        fewstep()
+            .args([
+                "generate",
+                "-m",
+                &model,
+                "-o",
+                dir,
+                "--seeds",
+                "0",
+                "--steps",
+                "3",
+                "--json",
+                "--cfg-scale",
+                "4",
+            ])
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    let text = |args: &[&str]| {
+        let done = with(args);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let one = text(&["--guidance", "interval:hi=50+apg", "--apg-eta", "0.5", "--apg-r-rms", "0.02"]);
+    assert_eq!(one, text(&["--guidance", "interval:hi=50+apg:eta=0.5:r_rms=0.02"]));
+    let refused = |args: &[&str], says: &str| {
+        let done = with(args);
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(says), "{stderr}");
+    };
+    refused(&["--guidance", "apg:eta=1", "--apg-eta", "0"], "eta");
+    refused(&["--apg-r-rms", "0.02"], "--apg-r-rms has no use");
+    refused(&["--guidance", "apg", "--apg-eta", "7"], "eta");
+}
+
+#[test]
 fn a_classifier_guides_without_a_second_pass() {
     let (_dir, model) = model();
     let out = tempfile::tempdir().unwrap();

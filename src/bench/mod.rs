@@ -12,5 +12,5 @@ pub use choice::Choice;
 pub use judge::{Judge, Measured, Paired};
 pub use levels::Levels;
 pub use measures::Twin;
-pub use record::{Record, Settings, guided_hash, plan_hash};
+pub use record::{Existing, Record, guided_hash, plan_hash};
 pub use teacher::Teacher;

@@ -28,9 +28,11 @@ pub fn guided_hash(plan: &Plan, rule: &str, scale: f64, beside: Option<&str>) ->
 
 /// What to do with a folder that holds a report already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub enum Existing {
     /// Go on with it, if it is the same run.
-    pub resume: bool,
+    Resume,
+    /// Leave it as it is.
+    Refuse,
 }
 
 /// A report on disk.
@@ -42,19 +44,19 @@ pub struct Record {
 }
 
 impl Record {
-    /// Opens `dir` for a run that `fresh` describes; with `resume` its finished cells are taken over. Nothing is written yet
+    /// Opens `dir` for a run that `fresh` describes; to resume is to take its finished cells over. Nothing is written yet
     /// but the folder.
     ///
     /// # Errors
     /// If a report is there and is not to be resumed, is damaged, or belongs to another run.
-    pub fn open(dir: &Path, mut fresh: Report, settings: Settings) -> Result<Self> {
+    pub fn open(dir: &Path, mut fresh: Report, existing: Existing) -> Result<Self> {
         let thumbs = dir.join("cells");
         fs::create_dir_all(&thumbs)
             .with_context(|| format!("cannot create the folder `{}`", thumbs.display()))?;
         let path = dir.join("report.json");
         let name = path.display();
         if path.exists() {
-            if !settings.resume {
+            if existing == Existing::Refuse {
                 bail!("`{name}` exists; go on with it by --resume, or choose another folder");
             }
             let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{name}`"))?;

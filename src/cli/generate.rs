@@ -13,8 +13,10 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use super::guidance::{WeakArgs, parse_scale, suit};
-use super::options::{Budget, GridArgs, ModelArgs, create_dir, parse_class, parse_seeds, parse_strength};
+use super::options::{
+    Budget, GridArgs, GuidanceArgs, ModelArgs, create_dir, parse_class, parse_scale, parse_seeds,
+    parse_strength, suit,
+};
 use super::solver::{AnySolver, note_unspent};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
@@ -61,7 +63,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1.0, value_parser = parse_scale, allow_negative_numbers = true, help_heading = "Guidance")]
     cfg_scale: f64,
     #[command(flatten)]
-    weak: WeakArgs,
+    guiding: GuidanceArgs,
     /// Start from this picture instead of pure noise
     #[arg(long, value_name = "FILE", help_heading = "Sampling")]
     init_image: Option<PathBuf>,
@@ -95,14 +97,14 @@ const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
 /// If a name, file or number is unusable; what was written before stays.
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let images = parse_seeds(&args.seeds)?;
-    let rule = Rule::parse(&args.guidance)?;
+    let rule = args.guiding.rule(&args.guidance)?;
     if is_off(args.cfg_scale) {
-        args.weak.check(&[])?;
+        args.guiding.check(&[])?;
         if rule.text() != "cfg" && rule.guidance().needs() != Needs::Nothing {
             note(&format!("`{}` does nothing at a scale of 1; give --cfg-scale", rule.text()));
         }
     } else {
-        args.weak.check(std::slice::from_ref(&rule))?;
+        args.guiding.check(std::slice::from_ref(&rule))?;
     }
     let folder = args.model.open()?;
     let spec = folder.spec.clone();
@@ -114,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     create_dir(&args.output)?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
-    let guide = args.weak.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
+    let guide = args.guiding.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
     // After all that may be refused, which leaves the manifest of an earlier run, and before the work, so that an unusable
     // folder is found out at once.
     let manifest_path = args.output.join("manifest.jsonl");
@@ -130,9 +132,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         Program::Dynamic { solver, .. } => solver.name(),
     });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-    let beside = if guide.is_some() { args.weak.identity(&rule)? } else { None };
+    let beside = if guide.is_some() { args.guiding.identity(&rule)? } else { None };
     let weights = sha256_hex(folder.weight_bytes());
-    let parameters = parameters(args, &program, &weights, beside.as_deref());
+    let parameters = parameters(args, &program, &weights, (&rule, beside.as_deref()));
     let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
     let mut sheet = Vec::new();
     for batch in &mut batches {
@@ -233,7 +235,7 @@ fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Ve
 }
 
 /// What stands in every picture of the run.
-fn parameters(args: &Args, program: &Program, weights: &str, beside: Option<&str>) -> Value {
+fn parameters(args: &Args, program: &Program, weights: &str, (rule, beside): (&Rule, Option<&str>)) -> Value {
     let (path, grid, steps) = match program {
         Program::Plan(plan) => (&plan.path, &plan.grid[..], plan.steps),
         Program::Dynamic { grid, .. } => (grid.path(), grid.rule(), grid.steps()),
@@ -253,9 +255,9 @@ fn parameters(args: &Args, program: &Program, weights: &str, beside: Option<&str
         text["plan_hash"] = plan_hash(plan).into();
     }
     if !is_off(args.cfg_scale) {
-        text["guidance"] = args.guidance.trim().into();
+        text["guidance"] = rule.text().into();
         text["cfg_scale"] = args.cfg_scale.into();
-        if let Some(weak) = &args.weak.weak_model {
+        if let Some(weak) = &args.guiding.weak_model {
             text["weak_model"] = weak.clone().into();
         }
         if let Some(beside) = beside {

@@ -13,10 +13,9 @@ use fewstep_eval::sha256_hex;
 use fewstep_models::ModelFolder;
 use fewstep_samplers::{Path, Plan};
 
-use super::guidance::{WeakArgs, parse_rules, parse_scales};
-use super::options::{GridArgs, ModelArgs, create_dir};
+use super::options::{GridArgs, GuidanceArgs, ModelArgs, create_dir, parse_scales};
 use super::{Exit, note, print};
-use crate::bench::{Choice, Judge, Record, Settings, plan_hash};
+use crate::bench::{Choice, Existing, Judge, Record, plan_hash};
 use crate::device::machine;
 use crate::guidance::is_off;
 use cells::Bench;
@@ -57,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "1", allow_hyphen_values = true, help_heading = "Guidance")]
     cfg_scale: String,
     #[command(flatten)]
-    weak: WeakArgs,
+    guiding: GuidanceArgs,
     /// Many-step run for the paired error, as solver@nfe, or none
     #[arg(long, default_value = "deis-tab3@100", help_heading = "Metrics")]
     teacher: String,
@@ -96,14 +95,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     );
     let folder = args.model.open()?;
     let path = args.grid.path(&folder.spec.sample_path);
-    let rules = parse_rules(&args.guidance)?;
+    let rules = args.guiding.rules(&args.guidance)?;
     let scales = parse_scales(&args.cfg_scale)?;
     let guided = scales.iter().any(|w| !is_off(*w));
-    args.weak.check(if guided { &rules } else { &[] })?;
+    args.guiding.check(if guided { &rules } else { &[] })?;
     if !guided && args.guidance != "cfg" {
         note("no rule of --guidance does anything at a scale of 1; give --cfg-scale");
     }
-    let tasks = tasks(plans(args, &path)?, &rules, &scales, &args.weak)?;
+    let tasks = tasks(plans(args, &path)?, &rules, &scales, &args.guiding)?;
     let teacher = teacher(args, &path)?;
     let pairs = teacher.is_some() && tasks.iter().any(Task::pairs);
     let default = if pairs { "fd,rmse,accuracy" } else { "fd,accuracy" };
@@ -112,7 +111,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut judge = Judge::for_shape(folder.spec.shape, choice)?;
     create_dir(&args.output)?;
     let fresh = describe(args, &folder, &path, &judge, teacher.as_ref());
-    let mut record = Record::open(&args.output, fresh, Settings { resume: args.resume })?;
+    let existing = if args.resume { Existing::Resume } else { Existing::Refuse };
+    let mut record = Record::open(&args.output, fresh, existing)?;
     let wanted = Wanted { choice: judge.choice(), blocks: args.blocks, pairs: teacher.is_some() };
     let real = RealImages::open(args, &tasks, wanted, &folder, &record.report)?;
     let (denoiser, device, workers) = args.model.load(&folder)?;
@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     for (rule, _) in tasks.iter().filter_map(|task| task.guidance) {
         if !guides.contains_key(rule.text())
             // Any scale but 1: that of each task is set later.
-            && let Some(guide) = args.weak.guide(rule, 2.0, &denoiser, (&args.model, device))?
+            && let Some(guide) = args.guiding.guide(rule, 2.0, &denoiser, (&args.model, device))?
         {
             guides.insert(rule.text().to_owned(), guide);
         }

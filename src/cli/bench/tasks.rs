@@ -8,9 +8,8 @@ use fewstep_samplers::{Path, Plan, solver};
 
 use super::Args;
 use crate::bench::{Choice, guided_hash, plan_hash};
-use crate::cli::guidance::{WeakArgs, suit};
 use crate::cli::note;
-use crate::cli::options::{Budget, GridArgs, parse_list};
+use crate::cli::options::{Budget, GridArgs, GuidanceArgs, parse_list, suit};
 use crate::cli::solver::AnySolver;
 use crate::guidance::{Needs, Rule, is_off};
 use crate::pipeline::Program;
@@ -121,12 +120,13 @@ pub(super) fn tasks<'a>(
     plans: Vec<Asked>,
     rules: &'a [Rule],
     scales: &[f64],
-    weak: &WeakArgs,
+    guiding: &GuidanceArgs,
 ) -> Result<Vec<Task<'a>>> {
     let guides = |rule: &Rule| rule.guidance().needs() != Needs::Nothing;
     let guided: Vec<&Rule> =
         if scales.iter().all(|w| is_off(*w)) { vec![] } else { rules.iter().filter(|r| guides(r)).collect() };
-    let beside: Vec<Option<String>> = guided.iter().map(|rule| weak.identity(rule)).collect::<Result<_>>()?;
+    let beside: Vec<Option<String>> =
+        guided.iter().map(|rule| guiding.identity(rule)).collect::<Result<_>>()?;
     let mut tasks = Vec::new();
     for Asked { solver, plan } in plans {
         let suited = guided.iter().map(|rule| match suit(Program::Plan(plan.clone()), rule)? {

@@ -1,5 +1,7 @@
 //! Options that several verbs share.
 
+mod guidance;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,6 +11,8 @@ use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
 use tch::Device;
 
 use crate::device::{DeviceChoice, Dtype};
+
+pub(super) use guidance::{GuidanceArgs, parse_scale, parse_scales, suit};
 
 /// Which model, and where it runs.
 #[derive(Debug, clap::Args)]
