@@ -7,8 +7,8 @@ use super::Dynamic;
 use super::course::Course;
 use super::entry::DynamicEntry;
 use super::machine::{Machine, Tolerance};
-use super::pair::Form;
 use crate::Grid;
+use crate::solvers::exponential::Quantity;
 use crate::spec::{Params, spec_text};
 use course::AdaptiveCourse;
 
@@ -66,7 +66,7 @@ pub struct Adaptive {
     /// The order of the solution that is kept.
     pub order: Order,
     /// What the solvers interpolate.
-    pub form: Form,
+    pub quantity: Quantity,
     /// The error that a step may have.
     pub tolerance: Tolerance,
     /// Length of the first step, in `lambda` (from `alpha` = 0 in `s`), positive.
@@ -77,14 +77,14 @@ pub struct Adaptive {
     pub max_nfe: usize,
 }
 
-const FORMS: [(&str, Form); 2] = [("eps", Form::Eps), ("x0", Form::X0)];
+const QUANTITIES: [(&str, Quantity); 2] = [("eps", Quantity::Eps), ("x0", Quantity::X0)];
 
 impl Adaptive {
     /// The published settings: `atol` is 2/256, one shade of an 8-bit picture between -1 and 1.
     #[must_use]
     pub fn new(order: Order) -> Self {
         let tolerance = Tolerance { atol: 0.0078, rtol: 0.05 };
-        Self { order, form: Form::Eps, tolerance, h_init: 0.05, theta: 0.9, max_nfe: 1000 }
+        Self { order, quantity: Quantity::Eps, tolerance, h_init: 0.05, theta: 0.9, max_nfe: 1000 }
     }
 
     fn from_params(order: Order, p: &mut Params) -> crate::Result<Self> {
@@ -97,7 +97,7 @@ impl Adaptive {
             },
             h_init: p.number("h_init", d.h_init, 1e-6..=10.0)?,
             theta: p.number("theta", d.theta, 0.01..=0.999)?,
-            form: p.choice("pred", d.form, &FORMS)?,
+            quantity: p.choice("pred", d.quantity, &QUANTITIES)?,
             max_nfe: p.count("max_nfe", d.max_nfe, 1..=1_000_000)?,
         })
     }
@@ -108,7 +108,7 @@ impl Adaptive {
             Order::Two => "dpm-12".to_owned(),
             Order::Three => "dpm-23".to_owned(),
         };
-        if self.form == Form::X0 {
+        if self.quantity == Quantity::X0 {
             name.push_str(":pred=x0");
         }
         let params = [

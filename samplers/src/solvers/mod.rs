@@ -13,6 +13,7 @@ pub mod ancestral;
 pub mod consistency;
 mod coordinate;
 pub mod ddim;
+pub(crate) mod embedded;
 pub mod exponential;
 pub mod heun;
 pub mod multistep;

@@ -45,6 +45,12 @@ pub(super) trait Frame {
 
     /// Coefficient of a slope in the state at `to`, the share `c` of the way.
     fn weigh(&self, to: &Node, c: f64, weight: Self::Weight) -> f64;
+
+    /// Coefficients of the state at the start and of the slopes in the state at `to`, the share `c` of the way.
+    fn row(&self, to: &Node, c: f64, weights: &[Self::Weight]) -> Vec<f64> {
+        let slopes = weights.iter().map(|weight| self.weigh(to, c, *weight));
+        std::iter::once(self.keep(to)).chain(slopes).collect()
+    }
 }
 
 /// Adds one step from the state `x` at node number `from` to the node `to` of number `to_index`; gives the state there.
@@ -57,8 +63,8 @@ pub(super) fn explicit<F: Frame>(
     (to, to_index): (&Node, usize),
 ) -> Slot {
     let state = |b: &mut PlanBuilder, node: &Node, c: f64, weights: &[F::Weight], slopes: &[Slot]| {
-        let mut terms = vec![(frame.keep(node), x)];
-        terms.extend(weights.iter().zip(slopes).map(|(w, slope)| (frame.weigh(node, c, *w), *slope)));
+        let slots = std::iter::once(x).chain(slopes.iter().copied());
+        let terms: Vec<(f64, Slot)> = frame.row(node, c, weights).into_iter().zip(slots).collect();
         b.lin(&terms)
     };
     let mut slopes = vec![b.eval(x, from, frame.pred())];

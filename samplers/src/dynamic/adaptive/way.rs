@@ -1,7 +1,7 @@
 //! Which step comes next: everything that does not depend on the states.
 
 use super::{Adaptive, Order};
-use crate::dynamic::pair::{Pair, pair_from_noise};
+use crate::solvers::embedded::{Pair, dpm_12, dpm_23, from_noise, into_data};
 use crate::{Error, Grid, Node, Path};
 
 /// A step that would leave less than this part of the way over goes all the way.
@@ -47,24 +47,22 @@ impl<'a> Way<'a> {
         if at.alpha == 0.0 {
             self.step_from_noise(at, h)
         } else if at.rho() <= self.floor.rho() {
-            Some(Step { h: f64::INFINITY, pair: self.solver.form.last(at, &self.end) })
+            Some(Step { h: f64::INFINITY, pair: into_data(self.solver.quantity, at, &self.end) })
         } else {
             self.step_inside(at, h)
         }
     }
 
     fn step_inside(&self, at: &Node, h: f64) -> Option<Step> {
-        let (from, form) = (at.lambda(), self.solver.form);
-        let node = |lambda: f64| self.path.node(self.path.t_of_lambda(lambda));
+        let from = at.lambda();
         let last = h >= (self.floor.lambda() - from) * (1.0 - LEFT_OVER);
-        let to = if last { self.floor } else { node(from + h) };
+        let to = if last { self.floor } else { self.path.node(self.path.t_of_lambda(from + h)) };
         let h = to.lambda() - from;
-        let within = |r: f64| node(from + r * h);
         let pair = match self.solver.order {
-            Order::Two => form.pair_12(at, &within(0.5), &to),
-            Order::Three => form.pair_23(at, &within(1.0 / 3.0), &within(2.0 / 3.0), &to),
+            Order::Two => dpm_12,
+            Order::Three => dpm_23,
         };
-        distinct(Step { h, pair })
+        distinct(Step { h, pair: pair(self.solver.quantity, self.path, at, &to) })
     }
 
     fn step_from_noise(&self, at: &Node, h: f64) -> Option<Step> {
@@ -73,7 +71,7 @@ impl<'a> Way<'a> {
         let whole = 1.0 - s(&self.floor);
         let to = if h >= whole { self.floor } else { at_s(1.0 - h) };
         let h = h.min(whole);
-        distinct(Step { h, pair: pair_from_noise(at, &at_s(1.0 - 0.5 * h), &to) })
+        distinct(Step { h, pair: from_noise(self.path, at, &to) })
     }
 
     pub(super) fn too_short(&self, image: usize, at: &Node) -> Error {

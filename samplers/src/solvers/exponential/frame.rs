@@ -7,11 +7,20 @@ use crate::{Node, Path, Pred};
 
 /// What is interpolated over a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Quantity {
+pub enum Quantity {
     /// The noise: `x/sigma` obeys `du/dlambda = u - eps` (DPM-Solver, arXiv 2206.00927, eq. 3.4).
     Eps,
     /// The data: `x/alpha` obeys `du/dlambda = x0 - u` (DPM-Solver++, arXiv 2211.01095, eq. 8).
     X0,
+}
+
+impl Quantity {
+    pub(in super::super) fn pred(self) -> Pred {
+        match self {
+            Self::Eps => Pred::Eps,
+            Self::X0 => Pred::X0,
+        }
+    }
 }
 
 /// A weight `a phi_1(z) + b phi_2(z)`, where `z` is the length of the way in `lambda`, negative for `x0`.
@@ -22,7 +31,7 @@ pub(in super::super) type Exponential = Tableau<'static, Phis>;
 
 /// A step in `lambda` from `from` to `to`, both of finite `lambda`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LambdaStep<'a> {
+pub(in super::super) struct LambdaStep<'a> {
     pub path: &'a Path,
     pub quantity: Quantity,
     pub from: Node,
@@ -39,10 +48,7 @@ impl Frame for LambdaStep<'_> {
     type Weight = Phis;
 
     fn pred(&self) -> Pred {
-        match self.quantity {
-            Quantity::Eps => Pred::Eps,
-            Quantity::X0 => Pred::X0,
-        }
+        self.quantity.pred()
     }
 
     fn stage(&self, c: f64) -> Node {

@@ -4,10 +4,11 @@ mod fast;
 mod frame;
 
 pub(crate) use fast::{ENTRY_DPM_FAST, ENTRY_DPMPP_FAST};
-pub(super) use frame::{DPM_2S, Exponential, Quantity, middle};
-use frame::{DPM_3S, LambdaStep, ORDER_1, RES_2S};
+use frame::RES_2S;
+pub(super) use frame::{DPM_2S, DPM_3S, Exponential, LambdaStep, ORDER_1, Phis, middle};
 
 pub use fast::Fast;
+pub use frame::Quantity;
 
 use super::Solver;
 use super::ddim::step_through_x0;
