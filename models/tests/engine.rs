@@ -71,6 +71,29 @@ fn odd_net(time: &str) -> UNet2dConfig {
     }
 }
 
+/// Two levels, the lower of so many pixels that its images go through one part after the other, and a map there with more
+/// channels than its skip.
+fn in_parts() -> UNet2dConfig {
+    let names = |list: [&str; 2]| list.map(String::from).to_vec();
+    UNet2dConfig {
+        block_out_channels: vec![32, 64],
+        down_block_types: names(["DownBlock2D", "AttnDownBlock2D"]),
+        up_block_types: names(["AttnUpBlock2D", "UpBlock2D"]),
+        ..nets::with_attention()
+    }
+}
+
+/// The same without attention: the middle level is the widest.
+fn widest_in_the_middle() -> UNet2dConfig {
+    UNet2dConfig {
+        block_out_channels: vec![32, 64, 32],
+        layers_per_block: 2,
+        down_block_types: vec!["DownBlock2D".into(); 3],
+        up_block_types: vec!["UpBlock2D".into(); 3],
+        ..nets::with_attention()
+    }
+}
+
 fn cases() -> Vec<Case> {
     tch::set_num_threads(1);
     tch::manual_seed(0);
@@ -79,6 +102,8 @@ fn cases() -> Vec<Case> {
         Case::random("32-64-64", nets::with_attention(), 28),
         Case::random("odd channels", odd_net("default"), 20),
         Case::random("odd channels, scale and shift", odd_net("scale_shift"), 36),
+        Case::random("in parts", in_parts(), 32),
+        Case::random("widest in the middle", widest_in_the_middle(), 32),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! From configuration and weights to a list of steps over numbered buffers.
 
 use super::attention::Attention;
+use super::kernels::gemm::LANES;
 use super::layers::{Conv, Dense, Norm, Places, Weights};
 use super::step::{Add, ConvStep, Map, Step, Time};
 use super::time::{Projections, TimeNet};
@@ -57,9 +58,9 @@ struct Builder<'a> {
     free: Vec<usize>,
     /// Slots of maps of an earlier run of steps on one level, still needed by images whose turn in this run is later.
     later: Vec<usize>,
-    /// Level of the steps now, and the slots that they have written.
+    /// Level of the steps now, and what they have written: slots, and the blocks of the map.
     level: usize,
-    own: Vec<usize>,
+    own: Vec<(usize, usize)>,
     slots: usize,
 }
 
@@ -72,16 +73,22 @@ impl Builder<'_> {
             self.own.clear();
             self.free.append(&mut self.later);
         }
-        let slot = self.free.pop().unwrap_or_else(|| {
+        // Images go through a run of steps one part after the other, and an image's place in a slot grows with the blocks of
+        // the map: in a slot that held a smaller map in this run, the next part would write that one into finished images.
+        let blocks = channels.div_ceil(LANES);
+        let fits = |slot: &usize| self.own.iter().all(|(own, held)| own != slot || *held >= blocks);
+        let slot = if let Some(at) = self.free.iter().rposition(fits) {
+            self.free.remove(at)
+        } else {
             self.slots += 1;
             self.slots - 1
-        });
-        self.own.push(slot);
+        };
+        self.own.push((slot, blocks));
         Map { slot, channels, level }
     }
 
     fn drop(&mut self, map: Map) {
-        let own = self.own.contains(&map.slot);
+        let own = self.own.iter().any(|(slot, _)| *slot == map.slot);
         if own { self.free.push(map.slot) } else { self.later.push(map.slot) }
     }
 
