@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
@@ -46,7 +47,7 @@ impl ModelFolder {
         if !dir.is_dir() {
             return Err(Error::UnknownModel { name: name.to_owned(), known: zoo::names().join(", ") });
         }
-        let text = |path: PathBuf| fs::read_to_string(&path).map_err(|reason| Error::Read { path, reason });
+        let text = |path: PathBuf| read_text(&path).map_err(|reason| Error::Read { path, reason });
         let unet = dir.join("unet");
         let spec = dir.join("fewstep.json");
         if !spec.exists() && unet.is_dir() {
@@ -59,7 +60,8 @@ impl ModelFolder {
             .map(|f| unet.join(f))
             .find(|p| p.exists())
             .unwrap_or_else(|| unet.join(WEIGHTS[0]));
-        let weights = fs::read(&path).map_err(|reason| Error::Read { path, reason })?;
+        let weights = regular(&path).and_then(|_| fs::read(&path));
+        let weights = weights.map_err(|reason| Error::Read { path, reason })?;
         Self::parse(name, &spec, &config, weights.into())
     }
 
@@ -87,4 +89,20 @@ impl ModelFolder {
         let params = weights.into_inner().finish()?;
         Ok(NetDenoiser::new(self.config.clone(), params, self.spec.clone(), kind))
     }
+}
+
+/// Longest JSON file that is read.
+const MAX_JSON: u64 = 4 << 20;
+
+/// The length of a regular file; a pipe or a device may never end.
+fn regular(path: &Path) -> io::Result<u64> {
+    let about = fs::metadata(path)?;
+    if about.is_file() { Ok(about.len()) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    if regular(path)? > MAX_JSON {
+        return Err(io::Error::other(format!("it is longer than {MAX_JSON} bytes")));
+    }
+    fs::read_to_string(path)
 }

@@ -61,7 +61,9 @@ impl ModelSpec {
     /// The place on the network's own path where an image at `node` of any path is put, and the factor that takes it
     /// there. `x0` and the noise depend on the path through `sigma / alpha` alone.
     pub fn own(&self, node: &Node) -> (Node, f64) {
-        let own = self.path.node(self.path.t_of_lambda(node.lambda()));
+        let t = self.path.t_of_lambda(node.lambda());
+        // Pure noise, which few paths reach: the noisiest image that the network knows stands in for it.
+        let own = self.path.node(if t.is_finite() { t } else { self.path.range().1 });
         // From sigma, which is not zero where a network is asked (alpha is, at the noise end of a flow).
         (own, own.sigma / node.sigma)
     }

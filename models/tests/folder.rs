@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::Path;
 
-use fewstep_models::{Error, ModelFolder, ModelSpec, Params, UNet2dConfig, to_safetensors, zoo};
-use fewstep_samplers::Path as NoisePath;
+use fewstep_models::{Error, ModelFolder, ModelSpec, Params, Prediction, UNet2dConfig, to_safetensors, zoo};
+use fewstep_samplers::{Node, Path as NoisePath};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -74,6 +74,67 @@ fn values_of_the_spec_are_checked() {
         ("/sample_path", json!({"name": "flow"})),
     ] {
         ModelSpec::from_json("m", &changed(spec, place, value)).unwrap();
+    }
+}
+
+#[test]
+fn fields_that_are_not_read_are_refused() {
+    let spec = zoo::BUILTIN[0].spec;
+    for (place, value, says) in [
+        ("/prediction", json!({"type": "x0", "sigma_data": 0.5}), "`prediction` has no field `sigma_data`"),
+        ("/time", json!({"input": "scaled", "scale": 1, "offset": 3}), "`time` has no field `offset`"),
+        ("/sample_path", json!({"name": "flow", "shift": 3}), "`sample_path` has no field `shift`"),
+    ] {
+        let error = ModelSpec::from_json("m", &changed(spec, place, value)).unwrap_err();
+        assert!(tells(&error, &[says]), "{place}: {error}");
+    }
+}
+
+/// diffusers builds no middle block then.
+#[test]
+fn a_network_without_a_middle_is_another_one() {
+    let mut config: Value = serde_json::from_str(zoo::BUILTIN[0].config).unwrap();
+    config["mid_block_type"] = json!(null);
+    let error = UNet2dConfig::from_json("config.json", &config.to_string()).unwrap_err();
+    assert!(tells(&error, &["`mid_block_type: null`", "UNetMidBlock2D"]), "{error}");
+    config["mid_block_type"] = json!("UNetMidBlock2D");
+    UNet2dConfig::from_json("config.json", &config.to_string()).unwrap();
+}
+
+/// A device that never ends is no model.
+#[cfg(unix)]
+#[test]
+fn only_regular_files_are_read() {
+    let builtin = &zoo::BUILTIN[0];
+    for file in ["fewstep.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"] {
+        let dir = tempfile::tempdir().unwrap();
+        let name = write(dir.path(), builtin.config, builtin.weights);
+        let path = dir.path().join(file);
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let error = ModelFolder::open(&name).unwrap_err();
+        assert!(tells(&error, &[file, "no regular file"]), "{file}: {error}");
+    }
+}
+
+/// Pure noise has no place on most paths; a network that was trained along one of them knows what comes near it.
+#[test]
+fn every_network_takes_pure_noise() {
+    let noise = Node { t: 1.0, alpha: 0.0, sigma: 1.0 };
+    for builtin in zoo::BUILTIN {
+        let spec = ModelSpec::from_json("m", builtin.spec).unwrap();
+        for path in [NoisePath::vp_linear(), NoisePath::ddpm(), NoisePath::edm(), NoisePath::Flow] {
+            let spec = ModelSpec { path, prediction: Prediction::X0, ..spec.clone() };
+            let (own, scale) = spec.own(&noise);
+            let time = spec.time.at(&own);
+            assert!(
+                scale.is_finite() && own.sigma.is_finite() && own.rho() > 50.0,
+                "{:?}: {own:?}",
+                spec.path
+            );
+            // The flow gets there itself, but has no finite ln sigma for it.
+            assert!(time.is_finite() || spec.path == NoisePath::Flow, "{:?}: {time}", spec.path);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads `fewstep.json` and checks every value: no file makes a run panic or ask for all memory.
 
 use fewstep_samplers::Path;
+use serde_json::Value;
 
 use super::{ModelSpec, TimeInput};
 use crate::error::{Error, Result};
@@ -12,6 +13,8 @@ use crate::unet2d::UNet2dConfig;
 const MAX_CHANNELS: i64 = 4096;
 const MAX_EDGE: i64 = 16_384;
 const MAX_VALUES: i64 = 1 << 26;
+/// Values of a feature map of one image.
+const MAX_MAP: i64 = 1 << 28;
 const MAX_CLASSES: i64 = 1_000_000;
 const MAX_FACTOR: f64 = 1e6;
 
@@ -22,7 +25,15 @@ impl ModelSpec {
     /// [`Error::Config`] for broken JSON, and for values that [`ModelSpec::validate`] refuses.
     pub fn from_json(name: &str, text: &str) -> Result<Self> {
         let failed = |reason: String| Error::Config { name: name.to_owned(), reason };
-        let spec: Self = serde_json::from_str(text).map_err(|e| failed(printable(&e.to_string())))?;
+        let syntax = |e: serde_json::Error| failed(printable(&e.to_string()));
+        let spec: Self = serde_json::from_str(text).map_err(syntax)?;
+        let given: Value = serde_json::from_str(text).map_err(syntax)?;
+        let known = serde_json::to_value(&spec).map_err(syntax)?;
+        for field in ["path", "sample_path", "prediction", "time"] {
+            if let Some(key) = unknown_key(&given[field], &known[field]) {
+                return Err(failed(format!("`{field}` has no field `{}`; take it out", printable(key))));
+            }
+        }
         spec.validate().map_err(failed)?;
         Ok(spec)
     }
@@ -69,6 +80,14 @@ impl ModelSpec {
         if height % fold != 0 || width % fold != 0 {
             problems.push(format!(
                 "`shape`: height {height} and width {width} do not fit the network; give multiples of {fold}"
+            ));
+        }
+        // Channels lie in blocks of sixteen.
+        let widest = (config.block_out_channels.iter().max().unwrap_or(&1) + 15) / 16 * 16;
+        if height * width > MAX_MAP / widest {
+            problems.push(format!(
+                "`shape`: {height}x{width} pixels of {widest} channels are more than the {MAX_MAP} values that a feature map \
+                 may have"
             ));
         }
         let labels = self.classes.map(|n| n.saturating_add(1));
@@ -120,6 +139,11 @@ impl ModelSpec {
         }
         problems
     }
+}
+
+/// A key of the object `given` that was not read: the fields of an enum's variants are not checked by their parser.
+fn unknown_key<'a>(given: &'a Value, known: &Value) -> Option<&'a str> {
+    given.as_object()?.keys().find(|key| known.get(key.as_str()).is_none()).map(String::as_str)
 }
 
 fn factor_problem(field: &str, value: f64) -> Option<String> {

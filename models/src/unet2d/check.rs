@@ -1,7 +1,7 @@
 //! What a network may look like, and what it may be asked: a configuration from elsewhere neither builds another network
 //! than the one meant, nor one that fails in the middle of a run.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::UNet2dConfig;
 use crate::error::{Error, Result};
@@ -135,8 +135,8 @@ impl UNet2dConfig {
             )));
         }
         let (b, h, w) = (size[0], size[2], size[3]);
-        if h % fold != 0 || w % fold != 0 {
-            return Err(Error::Input(format!("height {h} and width {w} must be divisible by {fold}")));
+        if h < 1 || w < 1 || h % fold != 0 || w % fold != 0 {
+            return Err(Error::Input(format!("height {h} and width {w} must be multiples of {fold}")));
         }
         if t.size() != [b] {
             return Err(Error::Input(format!("one time for each of {b} images, got shape {:?}", t.size())));
@@ -148,6 +148,15 @@ impl UNet2dConfig {
             (None, Some(_)) => Err(Error::Input("the network is unconditional: it takes no labels".into())),
             (Some(_), Some(class)) if class.size() != [b] => {
                 Err(Error::Input(format!("one label for each of {b} images, got shape {:?}", class.size())))
+            }
+            // A look at labels on a GPU would make it wait.
+            (Some(count), Some(class)) if b > 0 && class.device() == Device::Cpu => {
+                let [least, most] =
+                    [class.min(), class.max()].map(|label| i64::try_from(label).unwrap_or(-1));
+                match [least, most].into_iter().find(|label| !(0..count).contains(label)) {
+                    Some(bad) => Err(Error::Input(format!("label `{bad}` is not among 0 to {}", count - 1))),
+                    None => Ok(()),
+                }
             }
             _ => Ok(()),
         }

@@ -147,6 +147,13 @@ impl UNet2dConfig {
                 supported: "UNet2DModel",
             });
         }
+        if map.get("mid_block_type").is_some_and(Value::is_null) {
+            return Err(Error::Unsupported {
+                key: "mid_block_type",
+                value: "null".into(),
+                supported: "UNetMidBlock2D",
+            });
+        }
         let config: Self = serde_json::from_value(Value::Object(map.clone())).map_err(syntax)?;
         let known = serde_json::to_value(&config).map_err(syntax)?;
         let unknown = map

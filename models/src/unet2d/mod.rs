@@ -1,6 +1,6 @@
 //! `UNet2DModel` of diffusers: same names, same arithmetic (parity tested to 1e-5 in f32).
 //!
-//! One network serves google's DDPM checkpoints, OpenAI's consistency models and the models that this project trains.
+//! One network serves google's DDPM checkpoints and the models that this project trains.
 
 mod blocks;
 mod check;
