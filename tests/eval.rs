@@ -345,6 +345,91 @@ fn a_part_is_taken_of_features_and_not_of_moments() {
 }
 
 #[test]
+fn a_file_may_hold_statistics_and_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    idx(&dir.path().join("a.idx"), 0, 60);
+    idx(&dir.path().join("b.idx"), 500, 80);
+    let [a, b] = ["a.idx", "b.idx"].map(|name| text(&dir, name));
+    let pixels: Vec<u8> = (500..580).flat_map(|i| grey(i).into_raw()).collect();
+    // As guided-diffusion leaves it: the moments are of other pictures than those beside them.
+    let file = |name: &str, d: usize, more: Option<&str>, beside: bool| {
+        let unit: Vec<f64> = (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))).collect();
+        let mut npz = NpzWriter::default();
+        npz.add("mu", &[d], NpyData::F64(&vec![0.5; d])).unwrap();
+        npz.add("sigma", &[d, d], NpyData::F64(&unit)).unwrap();
+        if beside {
+            npz.add("arr_0", &[80, 28, 28, 1], NpyData::U8(&pixels)).unwrap();
+        }
+        if let Some(id) = more {
+            npz.add("extractor", &[], NpyData::Text(id)).unwrap();
+        }
+        let file = text(&dir, name);
+        fs::write(&file, npz.finish().unwrap()).unwrap();
+        file
+    };
+    let (adm, plain) = (file("adm.npz", 128, None, true), file("plain.npz", 128, None, false));
+    let with = |args: &[&str], more: &[&str]| json(&[args, &FD[..], more].concat());
+    let parts: [&[&str]; 2] = [&[], &["-n", "40"]];
+    for more in parts {
+        let all = with(&["images", &a, &adm, "--metrics", "fid,kid,pr"], more);
+        // The moments are whole, whatever `-n` says, and are told by what their file says.
+        let alone = &with(&["fid", &a, &plain], more)[0];
+        assert_eq!((&all[0]["value"], &all[0]["nref"]), (&alone["value"], &alone["nref"]));
+        assert_eq!((&all[0]["ref"], &all[0]["nref"]), (&Value::from("adm.npz"), &Value::from("?")));
+        // Single pictures are those in the file, and the metrics do not depend on what else is asked for.
+        assert_eq!(all[2..], with(&["pr", &a, &adm], more));
+        for (found, expected) in all[1..].iter().zip(with(&["images", &a, &b, "--metrics", "kid,pr"], more)) {
+            assert_eq!((&found["value"], &found["nref"]), (&expected["value"], &expected["nref"]));
+            assert_eq!(found["nref"], if more.is_empty() { 80 } else { 40 });
+            assert!(found["ref"].as_str().unwrap().starts_with("adm.npz:"), "{found}");
+        }
+    }
+    let out = run(&[&["images", &a, &adm, "--metrics", "fid,pr", "-n", "40"], &FD[..]].concat());
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert!(stderr.contains("whatever `-n` says") && stderr.contains("the first are taken"), "{stderr}");
+    // As samples it has a score; its moments are of no use then, and may be of any network.
+    let small = file("small.npz", 64, None, true);
+    assert_eq!(with(&["is", &small], &[])[0]["n"], 80);
+    assert_eq!(with(&["pr", &a, &small], &[])[0]["nref"], 80);
+    let refused = |file: &str, says: &[&str]| {
+        refuses(&[&["images", &a, file, "--metrics", "fid,pr"], &FD[..]].concat(), says);
+    };
+    refused(&small, &["small.npz", "length 64", "128"]);
+    let other = file("other.npz", 128, Some("fmnist-cnn:0123"), true);
+    refused(&other, &["other.npz", "network `fmnist-cnn:0123`"]);
+}
+
+#[test]
+fn what_headers_tell_is_known_before_the_first_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let p = text(&dir, "p");
+    folder(Path::new(&p), 0..20);
+    // A pass would end here, with another message.
+    fs::write(Path::new(&p).join("0.png"), "no picture").unwrap();
+    idx(&dir.path().join("few.idx"), 0, 5);
+    let (few, large, stats) = (text(&dir, "few.idx"), text(&dir, "large.idx"), text(&dir, "stats.npz"));
+    let mut npz = NpzWriter::default();
+    npz.add("mu", &[128], NpyData::F64(&[0.0; 128])).unwrap();
+    npz.add("sigma", &[128, 128], NpyData::F64(&vec![f64::NAN; 128 * 128])).unwrap();
+    fs::write(&stats, npz.finish().unwrap()).unwrap();
+    let mut header = vec![0, 0, 8, 3];
+    header.extend([1_000_000_u32, 8192, 8192].iter().flat_map(|size| size.to_be_bytes()));
+    fs::write(&large, header).unwrap();
+    let with = |args: &[&str], says: &[&str]| refuses(&[args, &FD[..]].concat(), says);
+    with(&["kid", &p, &stats], &["`kid`", "stats.npz", "no single features"]);
+    with(&["kid", &p, "fmnist-train"], &["`kid`", "`fmnist-train`", "mean and covariance only"]);
+    with(&["sfid", &p, &stats], &["`sfid`", "stats.npz", "no spatial statistics"]);
+    with(&["sfid", &p, &p], &["`fmnist-cnn` has no spatial features", "--weights"]);
+    with(&["is", &stats], &["`is`", "stats.npz", "no logits"]);
+    with(&["is", &p, "--splits", "21"], &["`is`", "/p` 20 pictures", "`--splits 21`"]);
+    with(&["pr", &p, &few], &["`pr`", "few.idx` 5 pictures", "`--pr-k 3`", "`--dc-k 5`"]);
+    with(&["fid", &p, &few, "-n", "6"], &["few.idx", "holds 5 pictures", "`-n`"]);
+    with(&["fid", &p, &large], &["large.idx", "8192x8192", "28x28 grey"]);
+    // What can be read at once is read before the pictures.
+    with(&["fid", &p, &stats], &["stats.npz:sigma", "NaN"]);
+}
+
+#[test]
 fn what_cannot_end_well_is_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let (p, pipe) = (text(&dir, "p"), text(&dir, "pipe"));

@@ -249,6 +249,24 @@ impl Extractor {
         if self.is_inception() { Tap::Spatial.dim() } else { 0 }
     }
 
+    /// Whether it has outputs of all the kinds that are wanted.
+    pub(super) fn gives(&self, wanted: Wanted) -> Result<()> {
+        self.network.lacks("spatial features", wanted.spatial && self.spatial_dim() == 0)?;
+        self.network.lacks("classes", wanted.logits && self.classes() == 0)
+    }
+
+    /// Whether it takes pictures of the shape that the header of `name` states, `[channels, height, width]`. Three channels
+    /// may be grey, which only the pixels tell.
+    pub(super) fn takes(&self, name: &str, stated: Option<[u32; 3]>) -> Result<()> {
+        let (Some([_, height, width]), Takes::Only(shape)) = (stated, self.resizers.takes) else {
+            return Ok(());
+        };
+        if [height as usize, width as usize] != shape[1..] {
+            bail!("`{name}` holds pictures of {width}x{height}, {}", wants(shape));
+        }
+        Ok(())
+    }
+
     pub(super) fn parts(&self) -> (&Network, Preparer<'_>) {
         (&self.network, Preparer(&self.resizers))
     }
@@ -381,11 +399,15 @@ fn plain(picture: &Picture, [channels, height, width]: [usize; 3]) -> Option<Vec
 }
 
 /// What a picture is and what it should be.
-fn misfit(picture: &Picture, [channels, height, width]: [usize; 3]) -> String {
+fn misfit(picture: &Picture, shape: [usize; 3]) -> String {
     let is = if picture.grey().is_some() { "grey" } else { "in colour" };
+    format!("it is {}x{} {is}, {}", picture.width(), picture.height(), wants(shape))
+}
+
+/// What a network of one shape takes, and what to do with other pictures.
+fn wants([channels, height, width]: [usize; 3]) -> String {
     let wanted = if channels == 1 { "grey" } else { "RGB" };
-    let text = format!("it is {}x{} {is}", picture.width(), picture.height());
-    let text = format!("{text}, the network takes {width}x{height} {wanted}");
+    let text = format!("the network takes {width}x{height} {wanted}");
     format!("{text}; choose another `--extractor`, or give `--weights` for pictures of any size")
 }
 

@@ -1,25 +1,27 @@
 //! The two sides of a comparison.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use fewstep_eval::source::{self, Source};
 use fewstep_eval::stats::Moments;
-use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored, StoredRows};
+use fewstep_eval::stats::files::{About, Layout, StatisticsFile, Stored};
 
-use super::{Extractor, FeatureSpace, Gathered, Options, Shards, Wanted, extract};
+use super::ahead::present;
+use super::{Extractor, FeatureSpace, Gathered, Metric, Options, Shards, Wanted, extract};
 
 /// Pictures or statistics, opened but not read.
 #[derive(Debug)]
 pub struct Input {
     /// As the user gave it.
     name: String,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 #[derive(Debug)]
-enum Kind {
-    Pictures(Box<dyn Source>),
+pub(super) enum Kind {
+    Pictures(Arc<dyn Source>),
     Statistics(StatisticsFile),
     /// The moments of one of [`FeatureSpace::TRAINING_SETS`].
     Builtin(&'static str),
@@ -32,6 +34,10 @@ pub struct Side {
     pub name: String,
     /// Where the numbers come from.
     pub about: About,
+    /// Where the moments come from, if not from the same place: a file of statistics may hold pictures too.
+    pub about_moments: Option<About>,
+    /// Where the logits come from, if not from the same place.
+    pub about_logits: Option<About>,
     /// Moments of the features.
     pub moments: Option<Moments>,
     /// Moments of the spatial features.
@@ -49,12 +55,34 @@ pub struct Side {
 pub struct Means<'a> {
     /// The network; statistics do without.
     pub extractor: Option<&'a Extractor>,
-    /// The first pictures, or features, only.
+    /// The first pictures, or features, only. A stored mean and covariance are of all, see [`Input::is_whole`].
     pub limit: Option<u64>,
     /// Where outputs are kept.
     pub state: Option<&'a Path>,
     /// How to run.
     pub options: Options<'a>,
+}
+
+impl Side {
+    /// Where that comes from of which `metric` is computed.
+    pub fn origin(&self, metric: Metric) -> &About {
+        let apart = match metric {
+            Metric::Fid | Metric::Sfid => self.about_moments.as_ref(),
+            Metric::Is => self.about_logits.as_ref(),
+            Metric::Kid | Metric::Pr | Metric::Dc => None,
+        };
+        apart.unwrap_or(&self.about)
+    }
+
+    /// What stands in a file, and what the pictures there gave besides.
+    fn beside(self, pictures: Self) -> Self {
+        let Self { about, moments, spatial, rows, .. } = self;
+        if rows.is_some() {
+            let about_logits = Some(pictures.about);
+            return Self { about, about_logits, moments, spatial, rows, ..pictures };
+        }
+        Self { about_moments: Some(about), moments, spatial, ..pictures }
+    }
 }
 
 impl Input {
@@ -70,7 +98,7 @@ impl Input {
         } else if let Some(file) = StatisticsFile::look(path)? {
             Kind::Statistics(file)
         } else {
-            Kind::Pictures(source::open(path)?)
+            Kind::Pictures(Arc::from(source::open(path)?))
         };
         Ok(Self { name: name.to_owned(), kind })
     }
@@ -84,20 +112,35 @@ impl Input {
     pub fn needs_network(&self, wanted: Wanted) -> bool {
         match &self.kind {
             Kind::Pictures(_) => true,
-            Kind::Builtin(_) => wanted.rows || wanted.logits || wanted.spatial,
-            Kind::Statistics(file) => wanted.rows && matches!(file.layout(), Layout::Moments),
+            // Features may stand in the file, mean and covariance do; the rest is made of pictures beside them.
+            Kind::Statistics(file) => {
+                wanted.logits || (wanted.rows && matches!(file.layout(), Layout::Moments))
+            }
+            Kind::Builtin(_) => false,
+        }
+    }
+
+    /// The pictures that a network has to look at for what is wanted, if any.
+    pub(super) fn source(&self, wanted: Wanted) -> Result<Option<Arc<dyn Source>>> {
+        match &self.kind {
+            Kind::Pictures(source) => Ok(Some(Arc::clone(source))),
+            Kind::Statistics(_) if self.needs_network(wanted) => {
+                Ok(Some(Arc::from(source::open(Path::new(&self.name))?)))
+            }
+            _ => Ok(None),
         }
     }
 
     /// How many pictures will be run through the network.
-    pub fn pictures(&self, limit: Option<u64>) -> u64 {
-        match &self.kind {
-            Kind::Pictures(source) => limit.unwrap_or(u64::MAX).min(source.len()),
-            _ => 0,
-        }
+    ///
+    /// # Errors
+    /// If pictures beside statistics cannot be opened.
+    pub fn pictures(&self, wanted: Wanted, limit: Option<u64>) -> Result<u64> {
+        let source = self.source(wanted)?;
+        Ok(source.map_or(0, |source| source.len().min(limit.unwrap_or(u64::MAX))))
     }
 
-    /// Whether what is wanted is a mean and covariance that stand there already, of which no first pictures can be taken.
+    /// Whether a mean and covariance are wanted that stand there already, of which no first pictures can be taken.
     pub fn is_whole(&self, wanted: Wanted) -> bool {
         let moments = wanted.moments || wanted.spatial;
         match &self.kind {
@@ -107,168 +150,73 @@ impl Input {
         }
     }
 
-    /// Whether a built-in reference is one for this network; other things show it when they are brought in.
-    ///
-    /// # Errors
-    /// If it is for another one.
-    pub fn suits(&self, wanted: Wanted, extractor: Option<&Extractor>) -> Result<()> {
-        match self.kind {
-            Kind::Builtin(set) if wanted.moments => space_of(set, extractor).map(|_| ()),
-            _ => Ok(()),
-        }
-    }
-
     /// Brings in what is wanted. `None` if the user asked to stop.
     ///
     /// # Errors
-    /// If a picture or a file cannot be read, or does not have what is wanted.
+    /// If a picture or a file cannot be read; those of [`Input::suits`].
     pub fn side(&self, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
-        if means.limit.is_some() && self.is_whole(wanted) {
-            let name = &self.name;
-            bail!("`{name}` holds mean and covariance of all its pictures; leave out `-n`, or give pictures");
-        }
-        let side = Side { name: self.name.clone(), ..Side::default() };
-        match &self.kind {
-            Kind::Pictures(source) => of_pictures(side, source.as_ref(), wanted, means),
-            Kind::Statistics(file) => of_file(side, file, wanted, means),
-            Kind::Builtin(set) => builtin(side, set, wanted, means.extractor).map(Some),
-        }
+        self.suits(wanted, means.limit, means.extractor)?;
+        let name = &self.name;
+        let stored = match &self.kind {
+            Kind::Pictures(source) => return of_pictures(name, source.as_ref(), wanted, means),
+            Kind::Statistics(file) => of_file(name, file, wanted, means.limit)?,
+            Kind::Builtin(set) => builtin(name, set, wanted, means.extractor)?,
+        };
+        let Some(source) = self.source(wanted)? else { return Ok(Some(stored)) };
+        // What stands in the file is taken from there even if there are pictures.
+        let rows = wanted.rows && stored.rows.is_none();
+        let rest = Wanted { moments: false, spatial: false, rows, ..wanted };
+        let found = of_pictures(name, source.as_ref(), rest, means)?;
+        Ok(found.map(|found| stored.beside(found)))
     }
 }
 
-fn of_pictures(side: Side, source: &dyn Source, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
-    let name = side.name.clone();
-    let Some(extractor) = means.extractor else {
-        bail!("`{name}` holds pictures, which need a network; give `--weights` or `--extractor`")
-    };
+fn of_pictures(name: &str, source: &dyn Source, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
+    let extractor = present(name, means.extractor)?;
     let n = means.limit.unwrap_or(u64::MAX).min(source.len());
-    if n < means.limit.unwrap_or(0) {
-        bail!("`{name}` holds {n} pictures, fewer than `-n` asks for; give more pictures or a smaller `-n`");
-    }
-    if n < 2 {
-        bail!("`{name}` holds {n} picture, a distribution needs at least 2; give more pictures");
-    }
-    let width = |is: bool, width: usize| if is { width } else { 0 };
-    let kept = width(wanted.rows, extractor.dim()) + width(wanted.logits, extractor.classes());
-    holdable(&name, n, DIGEST + kept)?;
     let shards = means.state.map(|root| Shards::open(root, source, extractor, wanted)).transpose()?;
     let Some(gathered) = extract(source, n, extractor, wanted, shards.as_ref(), means.options)? else {
         return Ok(None);
     };
     let mut remarks = source.remarks();
-    remarks.extend(gathered.tally.remarks(&name, n, extractor.is_grey()));
+    remarks.extend(gathered.tally.remarks(name, n, extractor.is_grey()));
     let Gathered { n, moments, rows, logits, spatial, sha256, .. } = gathered;
     let about = About {
         n: Some(n),
         extractor: Some(extractor.id()?),
         protocol: extractor.protocol().map(|p| p.to_string()),
-        data: Some(short_name(&name)),
+        data: Some(short_name(name)),
         data_sha256: Some(sha256),
     };
-    Ok(Some(Side { about, moments, spatial, rows, logits, remarks, ..side }))
+    let name = name.to_owned();
+    Ok(Some(Side { name, about, moments, spatial, rows, logits, remarks, ..Side::default() }))
 }
 
-fn of_file(side: Side, file: &StatisticsFile, wanted: Wanted, means: Means<'_>) -> Result<Option<Side>> {
-    let name = side.name.clone();
-    let rows = first_rows(&name, file, means.limit)?;
-    let stored = || file.read_first(means.limit.unwrap_or(u64::MAX));
-    if wanted.logits || (wanted.rows && rows.is_none()) {
-        if !file.has_pictures() {
-            let what = if wanted.logits { "logits" } else { "single features" };
-            bail!("`{name}` holds statistics and no {what}; give the pictures themselves");
-        }
-        // Mean and covariance stand in the file; they are taken from there even if there are pictures.
-        let pictures = source::open(Path::new(&name))?;
-        let rest = Wanted { moments: false, spatial: false, ..wanted };
-        let Some(found) = of_pictures(side, pictures.as_ref(), rest, means)? else { return Ok(None) };
-        let Stored { moments, spatial, .. } = stored()?;
-        return Ok(Some(Side { moments: Some(moments), spatial, ..found }));
+/// What stands in a file of statistics.
+fn of_file(name: &str, file: &StatisticsFile, wanted: Wanted, limit: Option<u64>) -> Result<Side> {
+    let count = limit.unwrap_or(u64::MAX);
+    let about = file.about_first(count)?;
+    let about = About { data: about.data.or_else(|| Some(short_name(name))), ..about };
+    let mut side = Side { name: name.to_owned(), about, ..Side::default() };
+    if wanted.moments || wanted.spatial {
+        let Stored { moments, spatial, .. } = file.read_first(count)?;
+        (side.moments, side.spatial) = (Some(moments), spatial);
     }
-    let mut values = None;
-    if let (true, Some(rows)) = (wanted.rows, &rows) {
-        holdable(&name, rows.n(), rows.dim())?;
+    if wanted.rows
+        && let Some(rows) = file.rows()?
+    {
         let mut all = Vec::new();
-        rows.each(4096, &mut |_, chunk| {
+        rows.first(count).each(4096, &mut |_, chunk| {
             all.extend_from_slice(chunk);
             Ok(())
         })?;
-        values = Some(all);
+        side.rows = Some(all);
     }
-    let Stored { moments, spatial, about } = stored()?;
-    if wanted.spatial && spatial.is_none() {
-        bail!("`{name}` holds no spatial statistics (`mu_s`, `sigma_s`); give the pictures themselves");
-    }
-    if let Some(extractor) = means.extractor {
-        fits(&name, &moments, &about, extractor)?;
-    }
-    let about = About { data: about.data.or_else(|| Some(short_name(&name))), ..about };
-    Ok(Some(Side { about, moments: Some(moments), spatial, rows: values, ..side }))
-}
-
-/// The features in a file, as many as `-n` asks for.
-fn first_rows(name: &str, file: &StatisticsFile, limit: Option<u64>) -> Result<Option<StoredRows>> {
-    let Some(rows) = file.rows()? else { return Ok(None) };
-    let Some(limit) = limit else { return Ok(Some(rows)) };
-    let n = rows.n();
-    if n < limit {
-        bail!("`{name}` holds {n} features, fewer than `-n` asks for; give more of them or a smaller `-n`");
-    }
-    Ok(Some(rows.first(limit)))
-}
-
-/// Most bytes that are kept of single pictures.
-const MOST: u64 = 16 << 30;
-/// Numbers of 4 bytes in the hash of a picture.
-const DIGEST: usize = 8;
-
-/// Whether `n` times `width` numbers can be kept. Judged by what headers say, before anything is allocated or read: what is
-/// packed may be a thousand times as large as its file.
-fn holdable(name: &str, n: u64, width: usize) -> Result<()> {
-    let bytes = n.saturating_mul(width as u64).saturating_mul(4);
-    if bytes > MOST {
-        let [takes, most] = [bytes, MOST].map(|bytes| bytes.div_ceil(1 << 30));
-        bail!(
-            "`{name}` has {n} pictures or features, of which {takes} GiB would be kept; take the first ones by `-n`, \
-             the limit is {most} GiB"
-        );
-    }
-    Ok(())
-}
-
-/// Whether two ids, `name:sha256`, are of one network: a name may have changed, weights have not. Other text is compared as
-/// it is.
-pub(super) fn same_id(a: &str, b: &str) -> bool {
-    fn hash(id: &str) -> &str {
-        id.rsplit_once(':').map_or(id, |(_, hash)| hash)
-    }
-    hash(a) == hash(b)
-}
-
-/// Whether statistics can be compared with what a network gives.
-fn fits(name: &str, moments: &Moments, about: &About, extractor: &Extractor) -> Result<()> {
-    let (got, want) = (moments.dim(), extractor.dim());
-    if got != want {
-        bail!(
-            "`{name}` is about features of length {got}, the network gives {want}; use statistics of that network"
-        );
-    }
-    let protocol = extractor.protocol().map(|p| p.to_string());
-    for (what, stored, ours) in
-        [("network", &about.extractor, Some(extractor.id()?)), ("protocol", &about.protocol, protocol)]
-    {
-        if let (Some(stored), Some(ours)) = (stored, ours)
-            && !same_id(stored, &ours)
-        {
-            bail!(
-                "`{name}` was made with the {what} `{stored}`, this run uses `{ours}`; make it anew or change the run"
-            );
-        }
-    }
-    Ok(())
+    Ok(side)
 }
 
 /// The feature space whose moments of a training set are meant.
-fn space_of(set: &str, extractor: Option<&Extractor>) -> Result<FeatureSpace> {
+pub(super) fn space_of(set: &str, extractor: Option<&Extractor>) -> Result<FeatureSpace> {
     let Some(extractor) = extractor else { return Ok(FeatureSpace::of_training_set(set)) };
     let Some(space) = extractor.which() else {
         bail!("`{set}` has no statistics of this network; give pictures, or an `--extractor`");
@@ -280,10 +228,8 @@ fn space_of(set: &str, extractor: Option<&Extractor>) -> Result<FeatureSpace> {
     Ok(space)
 }
 
-fn builtin(side: Side, set: &str, wanted: Wanted, extractor: Option<&Extractor>) -> Result<Side> {
-    if wanted.rows || wanted.logits || wanted.spatial {
-        bail!("the built-in reference `{set}` holds mean and covariance only; give the pictures");
-    }
+fn builtin(name: &str, set: &str, wanted: Wanted, extractor: Option<&Extractor>) -> Result<Side> {
+    let side = Side { name: name.to_owned(), ..Side::default() };
     if !wanted.moments {
         return Ok(side);
     }
@@ -302,25 +248,4 @@ fn builtin(side: Side, set: &str, wanted: Wanted, extractor: Option<&Extractor>)
 fn short_name(name: &str) -> String {
     let path = Path::new(name);
     path.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_header_promises_is_judged_before_it_is_kept() {
-        holdable("x.npz", 1 << 21, 2048).unwrap();
-        for (n, width) in [((1 << 21) + 1, 2048), (u64::MAX, 1), (1 << 62, usize::MAX / 4)] {
-            let error = holdable("x.npz", n, width).unwrap_err().to_string();
-            assert!(error.contains("x.npz") && error.contains("`-n`") && error.contains("16 GiB"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_network_is_known_by_its_hash() {
-        assert!(same_id("pixel-pca:e46a", "fmnist-pixel-pca:e46a"));
-        assert!(!same_id("fmnist-cnn:e46a", "fmnist-cnn:2d56"));
-        assert!(same_id("tf1", "tf1") && !same_id("tf1", "clean"));
-    }
 }

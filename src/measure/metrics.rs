@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use fewstep_eval::metrics::{Blocks, Manifold, Neighbours, inception_score, kid, manifold};
-use fewstep_eval::stats::{Moments, Reference};
+use fewstep_eval::stats::{FdReport, Moments, Reference};
 use tch::Tensor;
 
-use super::input::same_id;
+use super::ahead::same_id;
 use super::{Side, Value, Wanted};
 
 /// A metric of this command.
@@ -126,17 +126,28 @@ fn one(
     settings: Settings,
     shared: &mut Option<Manifold>,
 ) -> Result<Vec<Value>> {
-    let id = samples.about.extractor.as_ref().or(reference.and_then(|r| r.about.extractor.as_ref()));
+    let (about, against) = (samples.origin(metric), reference.map(|side| side.origin(metric)));
+    let id = about.extractor.as_ref().or(against.and_then(|against| against.extractor.as_ref()));
     let inception = id.is_none_or(|id| id.starts_with("inception-"));
     let named = |ours: &'static str, literature: &'static str| if inception { literature } else { ours };
-    let value = |name, value| Value::new(name, value, samples, reference);
+    let value = |name, value| Value::new(name, value, about, against);
+    let distance = |name, found: FdReport| {
+        let more = [("mean_term", found.mean_term), ("cov_term", found.cov_term), ("floor", found.floor)];
+        vec![value(name, found.fd).with(&more)]
+    };
     let other = || {
         let other = reference.context("a reference is missing; give it after the samples")?;
-        comparable(samples, other).map(|()| other)
+        comparable(metric, samples, other).map(|()| other)
     };
     match metric {
-        Metric::Fid => frechet(named("fd", "fid"), samples, other()?, |side| side.moments.as_ref()),
-        Metric::Sfid => frechet("sfid", samples, other()?, |side| side.spatial.as_ref()),
+        Metric::Fid => {
+            let found = frechet(samples, other()?, |side| side.moments.as_ref())?;
+            Ok(distance(named("fd", "fid"), found))
+        }
+        Metric::Sfid => {
+            let found = frechet(samples, other()?, |side| side.spatial.as_ref())?;
+            Ok(distance("sfid", found))
+        }
         Metric::Kid => {
             let (x, y) = (features(samples)?, features(other()?)?);
             let (n, m) = (x.size()[0] as usize, y.size()[0] as usize);
@@ -147,10 +158,10 @@ fn one(
         }
         Metric::Is => {
             let logits = samples.logits.as_ref().context("there are no logits; give pictures")?;
-            let n = samples.about.n.unwrap_or(0).max(1);
+            let n = about.n.unwrap_or(0).max(1);
             let logits = Tensor::f_from_slice(logits)?.f_view([n as i64, -1])?;
             let found = inception_score(&logits, settings.splits, Some(settings.seed))?;
-            let value = Value::new(named("cs", "is"), found.mean, samples, None);
+            let value = Value::new(named("cs", "is"), found.mean, about, None);
             Ok(vec![value.with(&[("sd", found.sd), ("splits", settings.splits as f64)])])
         }
         Metric::Pr | Metric::Dc => {
@@ -172,8 +183,8 @@ fn one(
 }
 
 /// Whether two sides were measured alike, as far as they say. Features of equal length need not be of one network.
-fn comparable(samples: &Side, reference: &Side) -> Result<()> {
-    let (x, y) = (&samples.about, &reference.about);
+fn comparable(metric: Metric, samples: &Side, reference: &Side) -> Result<()> {
+    let (x, y) = (samples.origin(metric), reference.origin(metric));
     for (what, x, y) in [("network", &x.extractor, &y.extractor), ("protocol", &x.protocol, &y.protocol)] {
         if let (Some(x), Some(y)) = (x, y)
             && !same_id(x, y)
@@ -185,12 +196,7 @@ fn comparable(samples: &Side, reference: &Side) -> Result<()> {
     Ok(())
 }
 
-fn frechet(
-    name: &'static str,
-    samples: &Side,
-    reference: &Side,
-    part: fn(&Side) -> Option<&Moments>,
-) -> Result<Vec<Value>> {
+fn frechet(samples: &Side, reference: &Side, part: fn(&Side) -> Option<&Moments>) -> Result<FdReport> {
     let (Some(x), Some(y)) = (part(samples), part(reference)) else {
         bail!("a side has no mean and covariance of these features; give pictures");
     };
@@ -203,9 +209,7 @@ fn frechet(
             y.dim()
         );
     }
-    let found = Reference::new(y)?.distance(x)?;
-    let more = [("mean_term", found.mean_term), ("cov_term", found.cov_term), ("floor", found.floor)];
-    Ok(vec![Value::new(name, found.fd, samples, Some(reference)).with(&more)])
+    Ok(Reference::new(y)?.distance(x)?)
 }
 
 fn features(side: &Side) -> Result<Tensor> {

@@ -8,6 +8,7 @@
 //! A value depends on the pictures and their order alone: passes of the network have one shape and one thread each,
 //! moments are merged by picture number.
 
+mod ahead;
 mod extractor;
 mod gather;
 mod input;
@@ -16,6 +17,7 @@ mod pass;
 mod shards;
 mod value;
 
+pub use ahead::foresee;
 pub use extractor::{Extractor, FeatureSpace, Network, Outputs, Wanted};
 pub use gather::{Gathered, Tally};
 pub use input::{Input, Means, Side};

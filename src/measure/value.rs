@@ -3,8 +3,6 @@
 use fewstep_eval::stats::files::About;
 use serde_json::{Map, Value as Json, json};
 
-use super::Side;
-
 /// One measured value.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -23,22 +21,22 @@ const DIGITS: usize = 8;
 
 impl Value {
     /// A value of `samples` against `reference`, if there is one.
-    pub fn new(name: &'static str, value: f64, samples: &Side, reference: Option<&Side>) -> Self {
+    pub fn new(name: &'static str, value: f64, samples: &About, reference: Option<&About>) -> Self {
         let mut tags = Vec::new();
         let from = |about: &About, key: fn(&About) -> &Option<String>| {
-            key(about).clone().or_else(|| reference.and_then(|r| key(&r.about).clone()))
+            key(about).clone().or_else(|| reference.and_then(|r| key(r).clone()))
         };
-        if let Some(protocol) = from(&samples.about, |a| &a.protocol) {
+        if let Some(protocol) = from(samples, |a| &a.protocol) {
             tags.push(("protocol", protocol));
         }
         let count = |n: Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
-        tags.push(("n", count(samples.about.n)));
-        tags.push(("data", label(&samples.about)));
+        tags.push(("n", count(samples.n)));
+        tags.push(("data", label(samples)));
         if let Some(reference) = reference {
-            tags.push(("ref", label(&reference.about)));
-            tags.push(("nref", count(reference.about.n)));
+            tags.push(("ref", label(reference)));
+            tags.push(("nref", count(reference.n)));
         }
-        match from(&samples.about, |a| &a.extractor) {
+        match from(samples, |a| &a.extractor) {
             Some(id) if id.starts_with("inception-2015:") => {
                 tags.push(("weights", short(id.trim_start_matches("inception-2015:"))));
             }

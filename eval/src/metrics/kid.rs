@@ -9,14 +9,14 @@ use crate::mt19937::Mt19937;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
-/// Most row numbers that are drawn for one side: 2 GiB of them.
-const MAX_DRAWN: usize = 1 << 28;
-
 /// Which rows meet in the blocks of [`kid`]: for each block, numbers of samples and of reference rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocks(Vec<(Vec<i64>, Vec<i64>)>);
 
 impl Blocks {
+    /// Most row numbers that are drawn for one side: 2 GiB of them.
+    pub const MAX_DRAWN: usize = 1 << 28;
+
     /// Blocks that are given, e.g. those that another implementation drew.
     pub fn given(blocks: Vec<(Vec<i64>, Vec<i64>)>) -> Self {
         Self(blocks)
@@ -38,7 +38,7 @@ impl Blocks {
             let what = "a KID with blocks of this size";
             return Err(Error::TooFew { what, need: size as u64, n: n.min(m) as u64 });
         }
-        if count.saturating_mul(size) > MAX_DRAWN {
+        if count.saturating_mul(size) > Self::MAX_DRAWN {
             let got = format!("{count} blocks of {size}");
             return Err(Error::Value { what: "blocks of KID", expected: "2^28 images in all at most", got });
         }

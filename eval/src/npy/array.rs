@@ -89,7 +89,7 @@ impl NpyArray {
     ) -> Said<Vec<T>> {
         let b = &self.bytes;
         let values: Vec<T> = match self.header.dtype {
-            Dtype::U8 => b.iter().map(|v| from_f32(f32::from(*v))).collect(),
+            Dtype::Bool | Dtype::U8 => b.iter().map(|v| from_f32(f32::from(*v))).collect(),
             Dtype::F16 => each(b, |x| from_f32(f16::from_le_bytes(x).to_f32())),
             Dtype::F32 => each(b, |x| from_f32(f32::from_le_bytes(x))),
             Dtype::F64 => each(b, |x| from_f64(f64::from_le_bytes(x))),

@@ -6,6 +6,8 @@ use std::io::Read;
 /// Element types that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
+    /// `|b1`: 0 or 1, a byte each.
+    Bool,
     /// `|u1`
     U8,
     /// `<f2`
@@ -43,7 +45,8 @@ const MAX_RANK: usize = 64;
 impl Dtype {
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
-            "|u1" | "<u1" | "|b1" => Self::U8,
+            "|b1" => Self::Bool,
+            "|u1" | "<u1" => Self::U8,
             "<f2" => Self::F16,
             "<f4" => Self::F32,
             "<f8" => Self::F64,
@@ -56,7 +59,7 @@ impl Dtype {
     /// Bytes an element.
     pub fn size(self) -> u64 {
         match self {
-            Self::U8 => 1,
+            Self::Bool | Self::U8 => 1,
             Self::F16 => 2,
             Self::F32 | Self::I32 => 4,
             Self::F64 | Self::I64 => 8,
@@ -67,6 +70,7 @@ impl Dtype {
     /// NumPy's name for the type.
     pub fn name(self) -> String {
         match self {
+            Self::Bool => "|b1".to_owned(),
             Self::U8 => "|u1".to_owned(),
             Self::F16 => "<f2".to_owned(),
             Self::F32 => "<f4".to_owned(),
@@ -113,7 +117,7 @@ impl Header {
         for (key, value) in dictionary(text).map_err(|e| format!("{e}; save it anew"))? {
             let known = match (key.as_str(), value) {
                 ("descr", Literal::Text(name)) => {
-                    let types = "|u1, <f2, <f4, <f8, <i4, <i8, <U";
+                    let types = "|b1, |u1, <f2, <f4, <f8, <i4, <i8, <U";
                     let read = Dtype::parse(&name);
                     let read = read.ok_or(format!("its type is `{name}`, read are {types}; convert it"))?;
                     dtype.replace(read).is_none()

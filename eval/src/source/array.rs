@@ -115,6 +115,11 @@ impl Shape {
             return Err(format!("it is {}{order}; {wanted}, so convert it", header.describe()));
         }
         let (n, height, width, channels) = match header.shape[..] {
+            // Taken as grey pictures of this width, it would give a value too, and a wrong one.
+            [h, w, c @ (1 | 3)] => {
+                let text = format!("it is {}, which is one picture", header.describe());
+                return Err(format!("{text}; give [n, height, width, {c}], here [1, {h}, {w}, {c}]"));
+            }
             [n, h, w] => (n, h, w, 1),
             [n, h, w, c @ (1 | 3)] => (n, h, w, c),
             [_, 1 | 3, _, _] => {
@@ -146,6 +151,11 @@ impl Source for Array {
 
     fn name(&self, index: u64) -> String {
         format!("{} [{index}]", self.path.display())
+    }
+
+    fn stated(&self) -> Option<[u32; 3]> {
+        let Shape { height, width, channels, .. } = self.shape;
+        Some([channels, height, width])
     }
 
     fn listing(&self) -> String {

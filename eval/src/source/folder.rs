@@ -22,10 +22,6 @@ pub(super) struct Folder {
 /// Folders within folders; more is a mistake or a trap.
 const MAX_DEPTH: usize = 64;
 
-/// What this program writes beside single pictures to show many of them. As a sample it would be one more that no model
-/// made, resized like any other.
-const OVERVIEWS: [&str; 2] = ["grid.png", "preview.png"];
-
 impl Folder {
     /// Takes the pictures that the folder's list names, or else finds all. Then names that start with a dot are passed over,
     /// as are overviews at the top and links to folders (they may form a ring).
@@ -41,7 +37,7 @@ impl Folder {
         if files.is_empty() {
             let other = match passed_over {
                 0 if overviews.is_empty() => "there are no files in it".to_owned(),
-                0 => format!("there is nothing in it but {}", overviews.join(" and ")),
+                0 => format!("there is nothing in it but `{}`", overviews.join("` and `")),
                 n => format!("none of the {n} files in it is a picture"),
             };
             let problem = format!("{other}; pictures end in {}", EXTENSIONS.join(", "));
@@ -60,9 +56,7 @@ fn listed(root: &Path, files: &[(PathBuf, Stamp)]) -> String {
     let other = |name: &OsStr| is_picture_name(&name.to_string_lossy()) && !known.contains(name);
     let others = std::fs::read_dir(root)
         .map_or(0, |entries| entries.flatten().filter(|entry| other(&entry.file_name())).count());
-    let others = if others > 0 { format!(", {others} other left out") } else { String::new() };
-    let (root, n) = (root.display(), files.len());
-    format!("`{root}`: taken are the {n} pictures that its `{}` lists{others}", manifest::NAME)
+    manifest::remark(root, files.len(), others)
 }
 
 /// What is found below a folder.
@@ -70,8 +64,7 @@ struct Walk<'a> {
     root: &'a Path,
     files: Vec<(PathBuf, Stamp)>,
     passed_over: usize,
-    /// Names of overviews, in backticks.
-    overviews: Vec<String>,
+    overviews: Vec<&'static str>,
 }
 
 impl Walk<'_> {
@@ -94,8 +87,9 @@ impl Walk<'_> {
                 self.list(&path, depth + 1)?;
                 continue;
             }
-            if let Some(overview) = OVERVIEWS.iter().find(|overview| depth == 0 && name == **overview) {
-                self.overviews.push(format!("`{overview}`"));
+            let overview = manifest::OVERVIEWS.into_iter().find(|overview| depth == 0 && name == *overview);
+            if let Some(overview) = overview {
+                self.overviews.push(overview);
                 continue;
             }
             // A link is followed to a file; one that leads nowhere is an error only if it is named like a picture.
@@ -117,11 +111,7 @@ impl Walk<'_> {
         }
         // A directory tells its names in any order.
         self.overviews.sort_unstable();
-        said.extend(self.overviews.iter().map(|name| {
-            format!(
-                "{name} in `{root}` shows many pictures at once and was left out; rename it if it is a sample"
-            )
-        }));
+        said.extend(manifest::overview_remarks(self.root, &self.overviews));
         said
     }
 }

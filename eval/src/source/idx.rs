@@ -63,6 +63,10 @@ impl Source for Idx {
         format!("{} [{index}]", self.path.display())
     }
 
+    fn stated(&self) -> Option<[u32; 3]> {
+        Some([self.channels as u32, self.height, self.width])
+    }
+
     fn listing(&self) -> String {
         let mut hasher = Hasher::default();
         let shape = (self.n, self.height, self.width, self.channels);

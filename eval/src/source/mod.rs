@@ -7,8 +7,8 @@
 //! idx    ─┘
 //! ```
 //!
-//! Memory does not depend on how many pictures there are, but for the list of file names. Whatever a header promises is
-//! judged against the limits of this module before anything is allocated for it.
+//! Memory does not depend on how many pictures there are, but for the list of file names, and large ones are worked on a few
+//! at a time. Whatever a header promises is judged against the limits of this module before anything is allocated for it.
 
 mod archive;
 mod array;
@@ -59,6 +59,12 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// pictures. Tells whether a broken-off run is taken up with the same pictures.
     fn listing(&self) -> String;
 
+    /// Channels, height and width of every picture, where a header states them for all. The jobs of such a source hold the
+    /// pixels, so that no more of them should wait than memory has room for.
+    fn stated(&self) -> Option<[u32; 3]> {
+        None
+    }
+
     /// What a user should be told about the list, e.g. files that were passed over. Usually nothing.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
@@ -71,7 +77,7 @@ pub(crate) const NO_FILE: &str =
     "it is neither a regular file nor a folder; copy what comes out of it into a file";
 
 /// Opens a folder, a `.zip` of pictures, an `.npz` or `.npy` batch (`arr_0`), or an idx file (`.gz` or plain), told by
-/// content. A folder with a `manifest.jsonl`, as `fewstep generate` leaves it, is what that lists.
+/// content. A folder with a `manifest.jsonl`, as `fewstep generate` leaves it, is what that lists, packed or not.
 ///
 /// # Errors
 /// When there is no such file, it is none of these, or it holds no picture. The message names it.

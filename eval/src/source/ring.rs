@@ -15,11 +15,22 @@ pub struct Ring<'a> {
     batch: usize,
 }
 
+/// Most bytes of pixels that wait to be prepared, unless one picture has more: a small packed file may hold a whole batch of
+/// large ones. Batches stay as they are, only the work on them is divided.
+const MAX_WAITING: u64 = 1 << 28;
+
 impl<'a> Ring<'a> {
     /// Batches of `batch` pictures, decoded on `pool`. One finished batch waits while the consumer is busy and the next
     /// is being made, so that three are in memory at most.
     pub fn new(pool: &'a rayon::ThreadPool, batch: usize) -> Self {
         Self { pool, batch: batch.max(1) }
+    }
+
+    /// Jobs that may wait, at least 1 and no more than a batch.
+    fn waiting(self, source: &dyn Source) -> usize {
+        let Some(shape) = source.stated() else { return self.batch };
+        let bytes: u64 = shape.iter().map(|size| u64::from(*size)).product();
+        self.batch.min((MAX_WAITING / bytes.max(1)) as usize).max(1)
     }
 }
 
@@ -38,33 +49,51 @@ pub fn pictures<T: Send>(
     let (sender, receiver) = sync_channel::<Result<(u64, Vec<T>)>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
+            let at_once = ring.waiting(source);
             let mut first = range.start;
-            let mut waiting: Vec<Job> = Vec::with_capacity(ring.batch);
-            let mut flush = |jobs: Vec<Job>| {
-                let made = ring.pool.install(|| {
+            let mut waiting: Vec<Job> = Vec::with_capacity(at_once);
+            // Of the present batch: how many jobs came, and what was made of them so far.
+            let (mut came, mut made) = (0, Vec::<T>::new());
+            let mut make = |jobs: Vec<Job>, whole: bool| {
+                let next = first + made.len() as u64;
+                let part = ring.pool.install(|| {
                     let numbered = jobs.into_par_iter().enumerate();
-                    numbered.map(|(i, job)| prepare(first + i as u64, job()?)).collect::<Vec<Result<T>>>()
+                    numbered.map(|(i, job)| prepare(next + i as u64, job()?)).collect::<Vec<Result<T>>>()
                 });
-                let made = made.into_iter().collect::<Result<Vec<T>>>();
+                match part.into_iter().collect::<Result<Vec<T>>>() {
+                    Ok(part) => made.extend(part),
+                    Err(error) => {
+                        // A closed channel means that nobody waits for it.
+                        let _ = sender.send(Err(error));
+                        return ControlFlow::Break(());
+                    }
+                }
+                if !whole {
+                    return ControlFlow::Continue(());
+                }
+                let batch = std::mem::take(&mut made);
                 let start = first;
-                first += made.as_ref().map_or(0, Vec::len) as u64;
-                let failed = made.is_err();
-                let gone = sender.send(made.map(|made| (start, made))).is_err();
-                if failed || gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                first += batch.len() as u64;
+                let gone = sender.send(Ok((start, batch))).is_err();
+                if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let mut broken = ControlFlow::Continue(());
             let fed = source.feed(range, &mut |job| {
                 waiting.push(job);
-                if waiting.len() == ring.batch {
-                    broken = flush(std::mem::take(&mut waiting));
+                came += 1;
+                let whole = came == ring.batch;
+                if whole || waiting.len() == at_once {
+                    broken = make(std::mem::take(&mut waiting), whole);
+                }
+                if whole {
+                    came = 0;
                 }
                 broken
             });
-            if broken.is_continue() && !waiting.is_empty() {
-                broken = flush(waiting);
+            if broken.is_continue() && came > 0 {
+                broken = make(waiting, true);
             }
             if let (true, Err(error)) = (broken.is_continue(), fed) {
-                // A closed channel means that nobody waits for it.
                 let _ = sender.send(Err(error));
             }
         });

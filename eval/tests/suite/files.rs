@@ -114,6 +114,26 @@ fn adm_files_are_read_by_their_moments() {
     let stored = read(&file).unwrap().unwrap();
     assert_eq!(stored.moments.mean(), MU);
     assert_eq!(stored.spatial.unwrap().covariance().unwrap(), [6.0]);
+    // What headers tell of them, and of features.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("stats.npz");
+    fs::write(&path, file).unwrap();
+    let adm = StatisticsFile::look(&path).unwrap().unwrap();
+    assert!(adm.has_pictures());
+    assert_eq!((adm.dim().unwrap(), adm.spatial_dim().unwrap()), (2, Some(1)));
+    assert_eq!(adm.about_first(5).unwrap(), About::default());
+    let feats = npz(&[
+        ("data", &[], NpyData::Text("x")),
+        ("data_sha256", &[], NpyData::Text("67")),
+        ("feats", &[4, 3], NpyData::F32(&[0.0; 12])),
+    ]);
+    fs::write(&path, feats).unwrap();
+    let feats = StatisticsFile::look(&path).unwrap().unwrap();
+    assert_eq!((feats.dim().unwrap(), feats.spatial_dim().unwrap()), (3, None));
+    let all = feats.about_first(4).unwrap();
+    assert_eq!((all.n, all.data_sha256.as_deref()), (Some(4), Some("67")));
+    let some = feats.about_first(3).unwrap();
+    assert_eq!((some.n, some.data.as_deref(), some.data_sha256), (Some(3), Some("x"), None));
     assert!(read(&npz(&[("arr_0", &[1, 2, 2, 3], NpyData::U8(&pictures))])).unwrap().is_none());
 }
 

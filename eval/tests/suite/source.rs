@@ -2,14 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "the crate reads files, so a test has to write them")]
 
-use fewstep_eval::source::{Picture, Ring, Source, open, pictures};
+use fewstep_eval::source::{Facts, Job, Picture, Ring, Source, open, pictures};
 use fewstep_eval::stats::files::StatisticsFile;
 use fewstep_eval::{Error, Result};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
 use std::io::{Cursor, Write as _};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use zip::write::SimpleFileOptions;
 
 fn pixel(i: usize, x: u32, y: u32) -> u8 {
@@ -41,7 +43,11 @@ fn zip_of(entries: &[(&str, &[u8])], packed: bool) -> Vec<u8> {
 }
 
 fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
-    let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    npy_of("|u1", shape, data)
+}
+
+fn npy_of(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n");
     [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), data].concat()
 }
 
@@ -49,12 +55,7 @@ fn all(source: &dyn Source, batch: usize, threads: usize) -> Result<Vec<Picture>
     some(source, 0..source.len(), batch, threads)
 }
 
-fn some(
-    source: &dyn Source,
-    range: std::ops::Range<u64>,
-    batch: usize,
-    threads: usize,
-) -> Result<Vec<Picture>> {
+fn some(source: &dyn Source, range: Range<u64>, batch: usize, threads: usize) -> Result<Vec<Picture>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let mut seen = Vec::new();
     let mut next = range.start;
@@ -236,6 +237,12 @@ fn sources_without_a_picture_are_refused() {
         (npy("(0, 4, 4, 3)", &[]), "holds no picture"),
         (npy("(1, 3, 4, 4)", &[0; 48]), "transpose"),
         (npy("(1, 4, 4, 2)", &[0; 32]), "convert"),
+        (
+            npy("(4, 4, 3)", &[0; 48]),
+            "[4, 4, 3], which is one picture; give [n, height, width, 3], here [1, 4, 4, 3]",
+        ),
+        (npy("(4, 4, 1)", &[0; 16]), "[4, 4, 1], which is one picture"),
+        (npy_of("|b1", "(2, 4, 4)", &[0; 32]), "it is |b1 [2, 4, 4]; pictures are `|u1`"),
         (npy("(1, 40000, 40000, 3)", &[]), "the limit is 16384 a side"),
         (npy("(18446744073709551615, 9, 9, 3)", &[]), "beyond any file"),
         (npy("(2, 4, 4, 3)", &[0; 50]), "[1]"),
@@ -284,6 +291,81 @@ fn damage_in_a_packed_array_is_found_by_its_checksum() {
     let path = dir.path().join("x.npz");
     fs::write(&path, data).unwrap();
     refused(&path, &["fetch it again"]);
+}
+
+/// Pictures of which a header says that they have 96 MiB. It counts the jobs that wait.
+#[derive(Debug)]
+struct Large {
+    n: u64,
+    waiting: Arc<AtomicUsize>,
+    most: AtomicUsize,
+}
+
+impl Source for Large {
+    fn len(&self) -> u64 {
+        self.n
+    }
+
+    fn feed(&self, range: Range<u64>, emit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<()> {
+        for i in range {
+            let now = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            let waiting = Arc::clone(&self.waiting);
+            let job: Job = Box::new(move || {
+                waiting.fetch_sub(1, Ordering::SeqCst);
+                Picture::new(1, 1, vec![i as u8; 3], Facts::default())
+            });
+            if emit(job).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, index: u64) -> String {
+        index.to_string()
+    }
+
+    fn listing(&self) -> String {
+        String::new()
+    }
+
+    fn stated(&self) -> Option<[u32; 3]> {
+        Some([3, 4096, 8192])
+    }
+}
+
+#[test]
+fn large_pictures_wait_a_few_at_a_time_and_batches_stay_as_they_are() {
+    let source = Large { n: 20, waiting: Arc::default(), most: AtomicUsize::default() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let mut batches = Vec::new();
+    let prepare = |i: u64, picture: Picture| -> Result<(u64, u8)> { Ok((i, picture.rgb()[0])) };
+    pictures(&source, 0..20, Ring::new(&pool, 7), &prepare, &mut |first, batch| {
+        batches.push((first, batch));
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    assert_eq!(source.most.load(Ordering::SeqCst), 2, "256 MiB are two of them");
+    let batch = |from: u64, to: u64| (from, (from..to).map(|i| (i, i as u8)).collect::<Vec<_>>());
+    assert_eq!(batches, [batch(0, 7), batch(7, 14), batch(14, 20)]);
+}
+
+#[test]
+fn a_header_states_the_size_of_all_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut idx = vec![0, 0, 8, 3];
+    idx.extend([2_u32, 5, 4].iter().flat_map(|size| size.to_be_bytes()));
+    let cases = [
+        ("a.idx", idx, Some([1, 5, 4])),
+        ("a.npy", npy("(2, 5, 4, 3)", &[]), Some([3, 5, 4])),
+        ("a.zip", zip_of(&[("0.png", &png(grey(0, 4, 5)))], true), None),
+    ];
+    for (name, data, stated) in cases {
+        let path = dir.path().join(name);
+        fs::write(&path, data).unwrap();
+        assert_eq!(open(&path).unwrap().stated(), stated, "{name}");
+    }
 }
 
 #[test]
@@ -387,6 +469,82 @@ fn a_bad_list_is_one_error() {
     }
     generated(&made, "");
     refused(&made, &["`manifest.jsonl` lists no picture"]);
+}
+
+/// The entries of an archive of [`generated`], below a folder or not.
+fn packed(dir: &Path, below: &str, list: &str) -> Vec<u8> {
+    generated(dir, list);
+    let names = ["grid.png", "2.png", "manifest.jsonl", "0.png", "1.png"];
+    let files = names.map(|name| (format!("{below}{name}"), fs::read(dir.join(name)).unwrap()));
+    let mut entries: Vec<(&str, &[u8])> = files.iter().map(|(n, f)| (n.as_str(), f.as_slice())).collect();
+    // What stands beside the folder does not hide its list.
+    entries.push(("readme.txt", b"no picture"));
+    zip_of(&entries, true)
+}
+
+#[test]
+fn an_archive_of_a_folder_is_what_the_folder_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    fs::create_dir(&made).unwrap();
+    let path = dir.path().join("made.zip");
+    let digests = |path: &Path| -> Vec<[u8; 32]> {
+        let source = open(path).unwrap();
+        all(source.as_ref(), 4, 2).unwrap().iter().map(Picture::digest).collect()
+    };
+    for below in ["", "made/", "runs/made/"] {
+        fs::write(&path, packed(&made, below, "{\"file\": \"1.png\"}\n{\"file\": \"0.png\"}\n")).unwrap();
+        let source = open(&path).unwrap();
+        assert_eq!(digests(&path), digests(&made), "{below}");
+        assert_eq!(source.len(), 2);
+        assert!(source.name(0).ends_with(&format!("{below}1.png")), "{}", source.name(0));
+        let remarks = source.remarks();
+        let says =
+            ["made.zip`: taken are the 2 pictures that its `manifest.jsonl` lists", "2 other left out"];
+        assert!(remarks.len() == 1 && says.iter().all(|part| remarks[0].contains(part)), "{remarks:?}");
+        // Without a list all are taken, but for the overview.
+        let entries = [format!("{below}0.png"), format!("{below}grid.png"), format!("{below}sub/grid.png")];
+        let picture = png(grey(0, 8, 8));
+        let entries: Vec<(&str, &[u8])> = entries.iter().map(|name| (name.as_str(), &picture[..])).collect();
+        fs::write(&path, zip_of(&entries, true)).unwrap();
+        let source = open(&path).unwrap();
+        assert_eq!(source.len(), 2);
+        let remarks = source.remarks();
+        assert!(remarks.len() == 1 && remarks[0].contains("`grid.png` in"), "{remarks:?}");
+        fs::write(&path, zip_of(&entries[1..2], true)).unwrap();
+        refused(&path, &["no picture in it but `grid.png`"]);
+    }
+    // A list that is not at the top is one of several.
+    let entries = ["a/0.png", "a/grid.png", "a/manifest.jsonl", "b/0.png"];
+    let picture = png(grey(0, 8, 8));
+    let entries: Vec<(&str, &[u8])> = entries.iter().map(|name| (*name, &picture[..])).collect();
+    fs::write(&path, zip_of(&entries, true)).unwrap();
+    assert_eq!(open(&path).unwrap().len(), 3);
+}
+
+#[test]
+fn a_bad_list_in_an_archive_is_one_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    fs::create_dir(&made).unwrap();
+    let path = dir.path().join("made.zip");
+    let good = "{\"file\": \"0.png\"}\n";
+    let cases = [
+        (format!("{good}{{\"file\": \"7.png\"}}"), "line 2 names `7.png`, which is missing"),
+        (format!("{good}{good}"), "line 2 names `0.png` again"),
+        (format!("{good}{{\"file\": \"../0.png\"}}"), "no plain file name"),
+        (format!("{good}[]"), "line 2 is no JSON object"),
+        // More lines than the archive has files: it is not read to its end.
+        (
+            format!("{good}{}", "\n".repeat(50)),
+            "line 2 is no JSON object with the name of a `file`, and 5 more",
+        ),
+        (String::new(), "`manifest.jsonl` lists no picture"),
+    ];
+    for (list, says) in cases {
+        fs::write(&path, packed(&made, "made/", &list)).unwrap();
+        refused(&path, &["`manifest.jsonl`", says]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use fewstep_eval::metrics::Neighbours;
 
 use super::options::Common;
 use crate::cli::{Exit, print};
-use crate::measure::{Input, Metric, Settings, Wanted, measure};
+use crate::measure::{Input, Metric, Settings, Wanted, foresee, measure};
 
 /// Samples and a reference.
 #[derive(Debug, clap::Args)]
@@ -106,7 +106,6 @@ fn run(
     if let Some(reference) = reference {
         inputs.push((Input::open(reference)?, all(metrics, 1)));
     }
-    let Some(sides) = common.sides(&inputs)? else { return Ok(Exit::Interrupted) };
     let settings = Settings {
         kid_blocks: tuning.kid_subsets as usize,
         kid_size: tuning.kid_subset_size as usize,
@@ -114,6 +113,8 @@ fn run(
         splits: tuning.splits as usize,
         neighbours: Neighbours { precision: tuning.pr_k, density: tuning.dc_k },
     };
+    foresee(metrics, &inputs[0].0, inputs.get(1).map(|(input, _)| input), common.n, settings)?;
+    let Some(sides) = common.sides(&inputs)? else { return Ok(Exit::Interrupted) };
     for value in measure(metrics, &sides[0], sides.get(1), settings)? {
         print(&if common.json { value.json().to_string() } else { value.line() });
     }

@@ -27,7 +27,7 @@ pub(super) struct Common {
     protocol: Protocol,
     /// The first so many pictures of each side, in the order of a folder's manifest, else in natural order of their names
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
-    n: Option<u64>,
+    pub(super) n: Option<u64>,
     /// Pictures handed to a worker at a time; no value depends on it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
@@ -57,24 +57,24 @@ impl Common {
             // The built-in reference has statistics for each of these.
             None => self.extractor.map(Extractor::builtin).transpose()?,
         };
-        // Before the pictures are, which may take hours.
-        inputs.iter().try_for_each(|(input, wanted)| input.suits(*wanted, extractor.as_ref()))?;
-        let total = inputs.iter().map(|(input, _)| input.pictures(self.n)).sum();
-        let progress = Progress::new(total);
-        let mut sides = Vec::new();
-        let mut remarks = Vec::new();
+        let extractor = extractor.as_ref();
+        let (mut order, mut remarks) = (Vec::new(), Vec::new());
         for (place, (input, wanted)) in inputs.iter().enumerate() {
-            // A reference of mean and covariance is as it is: `-n` then counts off the samples alone.
-            let whole = place > 0 && input.is_whole(*wanted);
-            if whole && self.n.is_some() {
-                let text = "is taken whole, whatever `-n` says: it holds mean and covariance";
-                remarks.push(format!("`{}` {text}", input.name()));
+            if self.n.is_some() && input.is_whole(*wanted) {
+                remarks.push(whole(place, input, *wanted)?);
             }
-            let limit = self.n.filter(|_| !whole);
+            input.suits(*wanted, self.n, extractor)?;
+            order.push((place, input.pictures(*wanted, self.n)?));
+        }
+        // What only has to be read comes before pictures, which may take hours: then it is known to be sound.
+        order.sort_by_key(|(_, pictures)| *pictures > 0);
+        let progress = Progress::new(order.iter().map(|(_, pictures)| pictures).sum());
+        let mut sides = Vec::new();
+        for (place, pictures) in order {
+            let (input, wanted) = &inputs[place];
             let told = |done| progress.at(done);
             let options = Options { batch: self.batch as usize, workers, progress: &told };
-            let state = self.resume.as_deref();
-            let means = Means { extractor: extractor.as_ref(), limit, state, options };
+            let means = Means { extractor, limit: self.n, state: self.resume.as_deref(), options };
             let Some(side) = input.side(*wanted, means)? else {
                 progress.bar.abandon();
                 match &self.resume {
@@ -83,9 +83,11 @@ impl Common {
                 }
                 return Ok(None);
             };
-            progress.next(input.pictures(self.n));
-            sides.push(side);
+            progress.next(pictures);
+            sides.push((place, side));
         }
+        sides.sort_by_key(|(place, _)| *place);
+        let sides: Vec<Side> = sides.into_iter().map(|(_, side)| side).collect();
         progress.bar.finish_and_clear();
         for remark in remarks.iter().chain(sides.iter().flat_map(|side| &side.remarks)) {
             note(remark);
@@ -113,6 +115,20 @@ impl Common {
             }
         }
     }
+}
+
+/// What is to be said where `-n` meets a mean and covariance.
+///
+/// # Errors
+/// For samples, the first of which are meant. A reference is as it is: `-n` then counts off the rest alone.
+fn whole(place: usize, input: &Input, wanted: Wanted) -> Result<String> {
+    let name = input.name();
+    if place == 0 {
+        bail!("`{name}` holds mean and covariance of all its pictures; leave out `-n`, or give pictures");
+    }
+    let text = format!("`{name}` is taken whole, whatever `-n` says: it holds mean and covariance");
+    let pictures = input.needs_network(wanted);
+    Ok(if pictures { format!("{text}; of the pictures beside them the first are taken") } else { text })
 }
 
 /// A bar over all sides.

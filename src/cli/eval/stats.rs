@@ -8,7 +8,7 @@ use fewstep_eval::stats::files::{Stored, write_npz};
 
 use super::options::Common;
 use crate::cli::{Exit, note};
-use crate::measure::{Input, Wanted};
+use crate::measure::{Input, Metric, Wanted};
 use crate::output::write_whole;
 
 /// Mean and covariance of features, in the npz format that pytorch-fid and others read
@@ -32,10 +32,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let inputs = [(Input::open(&args.images)?, wanted)];
     let Some(sides) = args.common.sides(&inputs)? else { return Ok(Exit::Interrupted) };
     for side in sides {
+        let about = side.origin(Metric::Fid).clone();
+        let n = about.n;
         let moments = side.moments.context("there are no moments")?;
-        let bytes = write_npz(&Stored { moments, spatial: side.spatial, about: side.about.clone() })?;
+        let bytes = write_npz(&Stored { moments, spatial: side.spatial, about })?;
         write_whole(&args.output, &bytes)?;
-        let n = side.about.n.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+        let n = n.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
         note(&format!("statistics of {n} pictures are in `{}`", args.output.display()));
     }
     Ok(Exit::Done)

@@ -69,6 +69,44 @@ impl StatisticsFile {
         self.pictures
     }
 
+    /// Length of a feature vector, as the header tells it; nothing is read yet.
+    ///
+    /// # Errors
+    /// [`Error::Npy`] when the header is bad.
+    pub fn dim(&self) -> Result<u64> {
+        if let Some(rows) = self.rows()? {
+            return Ok(rows.dim() as u64);
+        }
+        let mut npz = Npz::open(&self.path)?;
+        let header = npz.entry("mu")?.header;
+        Ok(header.count)
+    }
+
+    /// Length of a spatial feature vector, as the header tells it; `None` if the file holds no statistics of these.
+    ///
+    /// # Errors
+    /// [`Error::Npy`] when the header is bad.
+    pub fn spatial_dim(&self) -> Result<Option<u64>> {
+        let mut npz = Npz::open(&self.path)?;
+        if self.layout == Layout::Moments && has_spatial(&npz) {
+            let header = npz.entry("mu_s")?.header;
+            return Ok(Some(header.count));
+        }
+        Ok(None)
+    }
+
+    /// Where the statistics come from, or the first `count` of the features.
+    ///
+    /// # Errors
+    /// [`Error::Npy`] when what the file says of itself is bad.
+    pub fn about_first(&self, count: u64) -> Result<About> {
+        let about = about(&mut Npz::open(&self.path)?)?;
+        let Some(rows) = self.rows()? else { return Ok(about) };
+        // What is known of all pictures does not hold for some of them.
+        let data_sha256 = about.data_sha256.filter(|_| count >= rows.n());
+        Ok(About { n: Some(rows.n().min(count)), data_sha256, ..about })
+    }
+
     /// The features, if the file holds any.
     ///
     /// # Errors
@@ -95,7 +133,7 @@ impl StatisticsFile {
     /// As there.
     pub fn read_first(&self, count: u64) -> Result<Stored> {
         let mut npz = Npz::open(&self.path)?;
-        let about = about(&mut npz)?;
+        let about = self.about_first(count)?;
         if let Layout::Rows(name) = self.layout {
             let rows = StoredRows::open(&self.path, name)?;
             if rows.dim() as u64 > MAX_DIM {
@@ -103,17 +141,17 @@ impl StatisticsFile {
                 let problem = format!("{text} at most; give the features of another layer");
                 return Err(Error::Npy { file: npz.named(name), problem });
             }
-            // What is known of all pictures does not hold for some of them.
-            let data_sha256 = about.data_sha256.filter(|_| count >= rows.n());
             let moments = moments_of(&rows.first(count))?;
-            let about = About { n: Some(moments.n()), data_sha256, ..about };
             return Ok(Stored { moments, spatial: None, about });
         }
         let moments = pair(&mut npz, "mu", "sigma", about.n)?;
-        let spatial = npz.has("mu_s") && npz.has("sigma_s");
-        let spatial = spatial.then(|| pair(&mut npz, "mu_s", "sigma_s", about.n)).transpose()?;
+        let spatial = has_spatial(&npz).then(|| pair(&mut npz, "mu_s", "sigma_s", about.n)).transpose()?;
         Ok(Stored { moments, spatial, about })
     }
+}
+
+fn has_spatial(npz: &Npz<SharedFile>) -> bool {
+    npz.has("mu_s") && npz.has("sigma_s")
 }
 
 fn moments_of(rows: &StoredRows) -> Result<Moments> {
