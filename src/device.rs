@@ -108,7 +108,8 @@ fn open_cuda() -> std::result::Result<(), String> {
         reason = "opening a library runs its initialisers; this one is part of the libtorch in use"
     )]
     let opened = unsafe { Library::open(Some(CUDA_LIBRARY), RTLD_NOW | RTLD_GLOBAL) };
-    let library = opened.map_err(|e| e.to_string())?;
+    // What is missing stands in the error's source.
+    let library = opened.map_err(|e| format!("{:#}", anyhow::Error::from(e)))?;
     std::mem::forget(library); // its kernels are registered with libtorch and must stay
     Ok(())
 }
@@ -141,4 +142,23 @@ pub fn machine(threads: Option<usize>) -> String {
     let model = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(": "));
     let model = model.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
     format!("{model}, {cores} cores, {threads} threads")
+}
+
+/// [`machine`], with the device where that is a GPU.
+pub fn machine_on(device: Device, threads: Option<usize>) -> String {
+    let machine = machine(threads);
+    if let Device::Cuda(n) = device { format!("{machine}, cuda:{n}") } else { machine }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_part_of_the_machine() {
+        let processor = machine(Some(3));
+        assert!(processor.ends_with(", 3 threads"), "{processor}");
+        assert_eq!(machine_on(Device::Cpu, Some(3)), processor);
+        assert_eq!(machine_on(Device::Cuda(1), Some(3)), format!("{processor}, cuda:1"));
+    }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::command::{refuses, run};
-use common::model;
+use common::{model, tiny_params, tiny_spec};
 use fewstep::bench::{Choice, Judge, Paired, Twin};
 use fewstep::measure::{Metric, Settings, Side, measure};
 use fewstep::pipeline::{Batches, Job, Observer, Silent, quantise};
@@ -18,9 +18,10 @@ use fewstep_eval::feature::{FeatureNet as _, fmnist_cnn};
 use fewstep_eval::metrics::{
     Colour, Overshoot, PairedFeatures, PairedRmse, PairedSimilarity, fd_infinity, memorisation,
 };
+use fewstep_eval::report::{Report, html};
 use fewstep_eval::stats::files::About;
 use fewstep_eval::stats::{Moments, Reference};
-use fewstep_models::{ModelFolder, NetDenoiser};
+use fewstep_models::{ModelFolder, ModelSpec, NetDenoiser, Params, UNet2dConfig, to_safetensors};
 use fewstep_samplers::{GridRule, Plan, solver};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -273,5 +274,172 @@ fn real_images_are_the_reference_and_a_line() {
         let name = names.iter().find(|(eval, _)| *eval == name).map_or(name, |(_, bench)| bench);
         let (a, b) = (line["value"].as_f64().unwrap(), found["cells"][0]["metrics"][name].as_f64().unwrap());
         assert!((a - b).abs() <= 1e-9 * a.abs(), "{name}: {a} {b}");
+    }
+}
+
+/// Writes a model as a folder; gives its path.
+fn save(dir: &Path, spec: &ModelSpec, config: &UNet2dConfig, params: &Params) -> String {
+    fs::create_dir_all(dir.join("unet")).unwrap();
+    fs::write(dir.join("fewstep.json"), serde_json::to_string(spec).unwrap()).unwrap();
+    fs::write(dir.join("unet/config.json"), config.to_json().to_string()).unwrap();
+    let weights = to_safetensors(params, Kind::Float, &[]).unwrap();
+    fs::write(dir.join("unet/diffusion_pytorch_model.safetensors"), weights).unwrap();
+    dir.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_model_that_means_something_else_is_another_run() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let again = bench(&model, &out, &["--teacher", "none", "--resume"]);
+    let (first, _) = report(&again);
+    let corrections = [
+        ("fewstep.json", "\"sigma_data\":0.5", "\"sigma_data\":0.25"),
+        ("unet/config.json", "\"flip_sin_to_cos\":true", "\"flip_sin_to_cos\":false"),
+    ];
+    for (name, was, is) in corrections {
+        let file = Path::new(&model).join(name);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(was), "{text}");
+        fs::write(&file, text.replace(was, is)).unwrap();
+        refuses(&again, &["belongs to another run", "settings do not match", "model_sha256"]);
+        // Other spaces are the same model.
+        let same: Value = serde_json::from_str(&text).unwrap();
+        fs::write(&file, serde_json::to_string_pretty(&same).unwrap()).unwrap();
+        assert_eq!(report(&again).0, first);
+    }
+    // A report of an earlier version does not know, and is told.
+    let kept = Path::new(&out).join("report.json");
+    let text = fs::read_to_string(&kept).unwrap();
+    let older: Vec<&str> = text.lines().filter(|line| !line.contains("model_sha256")).collect();
+    assert_eq!(older.len() + 1, text.lines().count());
+    fs::write(&kept, older.join("\n")).unwrap();
+    assert_eq!(report(&again).0, first);
+}
+
+#[test]
+fn a_model_of_other_classes_has_no_accuracy() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (mut spec, mut config) = tiny_spec();
+    (spec.classes, config.num_class_embeds) = (Some(12), Some(13));
+    let model = save(&dir.path().join("model"), &spec, &config, &tiny_params(&config));
+    let (found, _) = report(&bench(&model, &at("out"), &["--teacher", "heun@3"]));
+    let metrics = &found["cells"][0]["metrics"];
+    assert!(metrics["fd"].is_number() && metrics["rmse"].is_number(), "{metrics}");
+    assert!(metrics["accuracy"].is_null() && !Path::new(&at("out/accuracy_vs_nfe.svg")).exists());
+    let asked = ["--teacher", "none", "--metrics", "fd,accuracy"];
+    refuses(&bench(&model, &at("no"), &asked), &["`accuracy`", "the 10 classes", "the model has 12"]);
+    assert!(!Path::new(&at("no")).exists(), "before anything is made");
+}
+
+#[test]
+fn a_cell_that_diverges_is_left_out_and_the_others_are_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (spec, config) = tiny_spec();
+    let mut params = tiny_params(&config);
+    // The null label alone overflows in this network, so that guidance diverges.
+    let labels = params.remove("class_embedding.weight").unwrap();
+    let null = Tensor::full([1, labels.size()[1]], 3e38, (Kind::Float, Device::Cpu));
+    params.insert("class_embedding.weight".into(), Tensor::cat(&[labels.narrow(0, 0, 10), null], 0));
+    for (_, t) in params.iter_mut().filter(|(name, _)| name.ends_with("time_emb_proj.weight")) {
+        *t = t.full_like(2.0);
+    }
+    let model = save(&dir.path().join("model"), &spec, &config, &params);
+    let asked = ["--teacher", "none", "--cfg-scale", "1,2,3", "--blocks", "2"];
+    let done = run(&bench(&model, &at("out"), &asked));
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{stderr}");
+    let says = "error: 2 of 3 cells failed, first `ddim · cfg w=2 · NFE 2`: the result is not finite";
+    assert!(stderr.contains(says), "{stderr}");
+    assert!(stderr.contains("`ddim · cfg w=3 · NFE 2` is left out: the result is not finite"), "{stderr}");
+    assert_eq!(
+        stderr.matches("is left out").count(),
+        2,
+        "in the second block they are not tried again: {stderr}"
+    );
+    let found: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let cells = found["cells"].as_array().unwrap();
+    assert_eq!((cells.len(), cells[0]["blocks"].as_array().unwrap().len()), (1, 2));
+    for name in ["report.html", "fd_vs_nfe.svg", "grid.png"] {
+        assert!(Path::new(&at("out")).join(name).exists(), "{name}");
+    }
+    // Nothing is left: nothing is drawn, and it is said why.
+    let done = run(&bench(&model, &at("none"), &["--teacher", "none", "--cfg-scale", "2"]));
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("error: 1 of 1 cells failed"), "{stderr}");
+    assert!(!Path::new(&at("none/report.html")).exists());
+}
+
+#[test]
+fn a_report_tells_of_every_machine_and_of_as_many_images_as_there_are() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let go = |nfe: &'static str| {
+        let cells = ["bench", "-m", &model, "--solver", "ddim", "--nfe", nfe, "--samples", "4"];
+        report(&[&cells[..], &["--teacher", "none", "--json", "--resume", "-o", &out]].concat()).0
+    };
+    let first = go("2");
+    let page = fs::read_to_string(Path::new(&out).join("report.html")).unwrap();
+    assert!(page.contains("Images 0 to 3 of every cell"));
+    let here = first["machine"].as_str().unwrap();
+    let kept = Path::new(&out).join("report.json");
+    let elsewhere = fs::read_to_string(&kept).unwrap().replace(here, "a machine elsewhere");
+    fs::write(&kept, elsewhere).unwrap();
+    assert_eq!(go("2")["machine"], "a machine elsewhere", "nothing was measured here");
+    assert_eq!(go("2,3")["machine"], format!("a machine elsewhere; {here}"));
+    assert_eq!(go("2,3,4")["machine"], format!("a machine elsewhere; {here}"));
+}
+
+#[test]
+fn cells_beside_different_networks_are_told_apart() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let (spec, config) = tiny_spec();
+    let weak = |name: &str, factor: f64| {
+        let params: Params = tiny_params(&config).into_iter().map(|(name, t)| (name, t * factor)).collect();
+        save(&dir.path().join(name), &spec, &config, &params)
+    };
+    let mut found = Value::Null;
+    for weak in [weak("a", 0.9), weak("b", 0.8)] {
+        let asked = ["--teacher", "none", "--guidance", "auto", "--cfg-scale", "2", "--weak-model", &weak];
+        found = report(&bench(&model, &out, &[&asked[..], &["--resume"]].concat())).0;
+    }
+    let beside = |cell: &Value| cell["guidance"]["beside"].as_str().unwrap()[..6].to_owned();
+    let cells = found["cells"].as_array().unwrap();
+    let rows: Vec<String> =
+        cells.iter().map(|cell| format!("ddim · auto w=2 · beside {}", beside(cell))).collect();
+    assert!(rows.len() == 2 && rows[0] != rows[1], "{rows:?}");
+    let text = |name: &str| fs::read_to_string(Path::new(&out).join(name)).unwrap();
+    for row in &rows {
+        assert!(
+            text("report.md").contains(&format!("| {row} ")) && text("fd_vs_nfe.svg").contains(row),
+            "{row}"
+        );
+    }
+    assert!(text("report.html").contains(&format!("Rows: {}. Columns: NFE 2.", rows.join(", "))));
+    // Two rows of ten images, five abreast.
+    let (_, height) = image::image_dimensions(Path::new(&out).join("grid.png")).unwrap();
+    assert_eq!(height, 2 * (2 * 28 + 2) + 2);
+}
+
+#[test]
+fn committed_reports_are_read_resumed_and_drawn_as_they_were() {
+    for name in ["fmnist-colour-guidance", "fmnist-edm", "fmnist-flow"] {
+        let file = |file: &str| fs::read_to_string(format!("docs/bench/{name}/{file}")).unwrap();
+        let kept = Report::from_json(&file("report.json")).unwrap();
+        let mut fresh = Report { cells: Vec::new(), ..kept.clone() };
+        fresh.config.entry("model_sha256".to_owned()).or_insert_with(|| "of this version".to_owned());
+        fresh.same_run(&kept).unwrap();
+        // The pages of the other two were drawn before tables had rows of real images.
+        if name == "fmnist-colour-guidance" {
+            let (page, before) = (html(&kept, &[], &[]).unwrap(), file("report.html"));
+            let rows = ["<tr", "<p class=\"lead\">", "<p class=\"note\">Each at"];
+            let told = page.lines().filter(|line| rows.iter().any(|start| line.starts_with(*start)));
+            let lost: Vec<&str> = told.filter(|line| !before.lines().any(|known| known == *line)).collect();
+            assert!(lost.is_empty(), "{lost:#?}");
+        }
     }
 }

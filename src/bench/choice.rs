@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
+use fewstep_eval::feature::Classifier;
 use fewstep_eval::metrics::{Neighbours, POINTS};
 use fewstep_eval::report::Metric;
+use fewstep_models::ModelSpec;
 
 use crate::measure::Settings;
 
@@ -105,16 +107,28 @@ impl Choice {
         &self.shown
     }
 
-    /// Whether everything has a meaning for `samples` images of `channels` channels, with or without pairs: unguided cells and
-    /// a teacher.
+    /// Whether the classes of a model that has so many may be those of the feature network; else it has no accuracy.
+    pub fn knows(classes: Option<i64>) -> bool {
+        classes == Some(Classifier::CLASSES as i64)
+    }
+
+    /// Whether everything has a meaning for `samples` images of a model, with or without pairs: unguided cells and a teacher.
     ///
     /// # Errors
     /// If something has none; the message names it.
-    pub fn check(&self, channels: i64, pairs: bool, samples: u64) -> Result<()> {
+    pub fn check(&self, model: &ModelSpec, pairs: bool, samples: u64) -> Result<()> {
         let colour = self.shown.contains(&Metric::SATURATION);
         ensure!(
-            channels == 3 || !colour,
+            model.shape[0] == 3 || !colour,
             "`saturation` has no meaning in grey images; leave it out of --metrics"
+        );
+        let accuracy = self.shown.contains(&Metric::ACCURACY);
+        ensure!(
+            Self::knows(model.classes) || !accuracy,
+            "`accuracy` goes by the {} classes of the feature network, and the model has {}; leave it out of \
+             --metrics",
+            Classifier::CLASSES,
+            model.classes.map_or_else(|| "none".to_owned(), |n| n.to_string())
         );
         let rmse = self.shown.iter().find(|metric| metric.key == "rmse").map(|metric| metric.key);
         let paired = [self.first(Group::Similarity), self.first(Group::PairedFeatures), rmse];

@@ -38,7 +38,9 @@ pub struct Measured {
     pub metrics: BTreeMap<String, f64>,
     /// Mean over images of the network passes.
     pub forwards: f64,
-    /// Time spent in sampling, metrics not counted.
+    /// Wall clock from the start of the block to its last batch: sampling, and the features and sums over images that are
+    /// taken meanwhile. The workers go on while these are, so that the two cannot be told apart. What is made of all images
+    /// at once is not in it.
     pub seconds: f64,
     /// The first images, `[n, c, h, w]` u8, to be shown.
     pub shown: Tensor,
@@ -155,24 +157,27 @@ impl Judge {
     ) -> Result<Option<Measured>> {
         let twin = if let Paired::With(twin) = paired { Some(twin) } else { None };
         let mut measures = Measures::new(&self.choice);
-        let (mut seconds, mut seen) = (0.0, 0);
+        let mut seen = 0;
         let (mut shown, mut kept) = (Vec::new(), Vec::new());
         // Features are taken of whole extraction batches, so that none is padded half-way.
         let mut waiting: Vec<Batch> = Vec::new();
         let mut forwards = 0;
+        let known = Choice::knows(denoiser.spec().classes);
+        let clock = Instant::now();
         let mut batches = Batches::guided(plan, denoiser, guide, job, observer);
         loop {
-            let clock = Instant::now();
             let batch = batches.next().transpose()?;
-            seconds += clock.elapsed().as_secs_f64();
             let last = batch.is_none();
             forwards += batch.iter().flat_map(|batch| &batch.forwards).sum::<usize>();
             waiting.extend(batch);
             let ready: usize = waiting.iter().map(|b| b.images.len()).sum();
             if ready > 0 && (last || ready >= 4 * EXTRACT_BATCH) && !batches.cancelled() {
                 let x = Tensor::cat(&waiting.iter().map(|b| b.x.shallow_clone()).collect::<Vec<_>>(), 0);
-                let classes: Vec<usize> =
+                let mut classes: Vec<usize> =
                     waiting.drain(..).flat_map(|b| b.classes).map(|c| c as usize).collect();
+                if !known {
+                    classes.clear();
+                }
                 let pixels = self.push(&mut measures, &x, &classes, twin)?;
                 let n = x.size()[0];
                 if seen < SHOWN {
@@ -187,6 +192,7 @@ impl Judge {
                 break;
             }
         }
+        let seconds = clock.elapsed().as_secs_f64();
         if batches.cancelled() {
             return Ok(None);
         }

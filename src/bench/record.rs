@@ -41,6 +41,8 @@ pub struct Record {
     dir: PathBuf,
     /// The report as it stands.
     pub report: Report,
+    /// Where this part of the run is.
+    machine: String,
 }
 
 impl Record {
@@ -55,6 +57,7 @@ impl Record {
             .with_context(|| format!("cannot create the folder `{}`", thumbs.display()))?;
         let path = dir.join("report.json");
         let name = path.display();
+        let machine = fresh.machine.clone();
         if path.exists() {
             if existing == Existing::Refuse {
                 bail!("`{name}` exists; go on with it by --resume, or choose another folder");
@@ -64,12 +67,15 @@ impl Record {
             fresh
                 .same_run(&old)
                 .with_context(|| format!("`{name}` belongs to another run; choose another folder"))?;
+            if !old.cells.is_empty() {
+                fresh.machine = old.machine; // that of their times
+            }
             fresh.cells = old.cells;
             fresh.teacher = old.teacher.or(fresh.teacher);
             fresh.blocks = fresh.blocks.max(old.blocks);
             fresh.reference.keep(&old.reference);
         }
-        Ok(Self { dir: dir.to_owned(), report: fresh })
+        Ok(Self { dir: dir.to_owned(), report: fresh, machine })
     }
 
     /// Takes a cell with one more block, or more of one, and is on disk again when it returns.
@@ -78,6 +84,7 @@ impl Record {
     /// If the file cannot be written.
     pub fn add(&mut self, cell: Cell) -> Result<()> {
         self.report.record(cell);
+        self.report.measured_on(&self.machine);
         self.save()
     }
 
@@ -130,20 +137,21 @@ impl Record {
         let mut nfes: Vec<u32> = cells.iter().map(|c| c.nfe).collect();
         nfes.sort_unstable();
         nfes.dedup();
-        let mut rows: Vec<(String, &str)> = Vec::new();
-        for cell in cells {
-            let row = (cell.method(), &*cell.grid);
-            if !rows.contains(&row) {
-                rows.push(row);
+        let labels: Vec<String> = cells.iter().map(|cell| self.report.label(cell)).collect();
+        let mut rows: Vec<&String> = Vec::new();
+        for label in &labels {
+            if !rows.contains(&label) {
+                rows.push(label);
             }
         }
         let teacher = self.report.teacher.as_ref().filter(|teacher| teacher.measured() > 0);
         let teacher = teacher.map(|t| read_grey_or_rgb(&self.thumb(&t.plan_hash))).transpose()?;
         let mut tiles: Vec<Option<Tensor>> = Vec::new();
-        for (method, grid) in &rows {
+        for row in &rows {
             for &nfe in &nfes {
-                let cell = cells.iter().find(|c| c.method() == *method && c.grid == *grid && c.nfe == nfe);
-                tiles.push(cell.map(|c| read_grey_or_rgb(&self.thumb(&c.plan_hash))).transpose()?);
+                let cell = cells.iter().zip(&labels).find(|(cell, label)| label == row && cell.nfe == nfe);
+                let thumb = cell.map(|(cell, _)| self.thumb(&cell.plan_hash));
+                tiles.push(thumb.map(|thumb| read_grey_or_rgb(&thumb)).transpose()?);
             }
             if let Some(teacher) = &teacher {
                 tiles.push(Some(teacher.shallow_clone()));
@@ -159,8 +167,8 @@ impl Record {
         let list = |items: Vec<String>| items.join(", ");
         Ok(format!(
             "Images 0 to {} of every cell, from the same noise. Rows: {}. Columns: NFE {}{}.",
-            SHOWN - 1,
-            list(rows.iter().map(|(s, _)| s.clone()).collect()),
+            (SHOWN as u64).min(self.report.samples).saturating_sub(1),
+            list(rows.into_iter().cloned().collect()),
             list(nfes.iter().map(ToString::to_string).collect()),
             if teacher.is_some() { ", teacher" } else { "" }
         ))

@@ -1,8 +1,39 @@
 //! Metrics of one block, or of several with their means.
 
+use super::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 
 type Metrics = BTreeMap<String, f64>;
+
+/// Least and most blocks that cells have: `3`, or `1 to 3`.
+#[derive(Clone, Copy)]
+pub(super) struct Count {
+    least: usize,
+    most: usize,
+}
+
+impl Count {
+    /// One where there are no cells.
+    pub(super) fn of(cells: &[Cell]) -> Self {
+        let counts = || cells.iter().map(|cell| cell.measured().max(1));
+        Self { least: counts().min().unwrap_or(1), most: counts().max().unwrap_or(1) }
+    }
+
+    /// Whether any cell has more than one.
+    pub(super) fn several(self) -> bool {
+        self.most > 1
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.least == self.most {
+            return write!(f, "{}", self.most);
+        }
+        write!(f, "{} to {}", self.least, self.most)
+    }
+}
 
 /// A single block is not listed: it is what stands in `metrics`.
 pub(super) fn measured(metrics: &Metrics, blocks: &[Metrics]) -> usize {

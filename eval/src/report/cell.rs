@@ -26,7 +26,8 @@ pub struct Cell {
     /// The metrics of each block, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BTreeMap<String, f64>>,
-    /// Wall-clock time of sampling, in seconds, over all blocks.
+    /// Wall-clock time of all blocks in seconds, each from its start to its last batch: sampling, and the features and sums
+    /// over images that are taken meanwhile. Earlier versions left out what was spent on these.
     pub seconds: f64,
     /// `seconds` by the images of all blocks.
     pub seconds_per_image: f64,

@@ -1,5 +1,6 @@
 //! Reports as text to be put into other documents: Markdown and LaTeX.
 
+use super::blocks::Count;
 use super::layout::Layout;
 use super::table::{Show, Style, table};
 use super::{Metric, Report, thousands};
@@ -9,7 +10,8 @@ use std::fmt::Write as _;
 pub(super) fn lead(report: &Report) -> String {
     let reference = &report.reference;
     let network = reference.extractor.split(':').next().unwrap_or_default();
-    let blocks = if report.blocks > 1 { format!("{} blocks of ", report.blocks) } else { String::new() };
+    let count = Count::of(&report.cells);
+    let blocks = if count.several() { format!("{count} blocks of ") } else { String::new() };
     let mut text = format!(
         "{blocks}{} samples a cell from seed {}, measured against {} images of {} in the features of {network}.",
         thousands(report.samples),
@@ -39,7 +41,7 @@ pub(super) fn lead(report: &Report) -> String {
             thousands(real.set)
         );
     }
-    text += if report.blocks > 1 {
+    text += if count.several() {
         ". ± is the standard deviation over the blocks, and what stands within two standard errors of the best is marked too."
     } else {
         ". Differences of a few per cent are ties."

@@ -1,6 +1,7 @@
 //! Figures of a report: its metrics over the count of network calls and over the guidance scale, and what guidance did at
 //! each noise level.
 
+use super::blocks::Count;
 use super::layout::Layout;
 use super::table::Show;
 use super::{Cell, GuidanceLevel, Level, Metric, Plot, Point, Report, Scale, Series, Ticks, thousands};
@@ -78,22 +79,24 @@ pub fn metric_vs_nfe(report: &Report, metric: Metric<'_>) -> Result<String> {
 }
 
 /// A metric over the guidance scale, one line for each solver, rule and NFE; unguided cells stand at 1 on every line of
-/// their solver. Bands and a dashed line for real images as in [`metric_vs_nfe`]. `None` when the cells do not differ in
-/// their scale, or no guided one has a value that the axes can hold.
+/// their solver. Its axis is logarithmic unless a scale is 0 or less. Bands and a dashed line for real images as in
+/// [`metric_vs_nfe`]. `None` when the cells do not differ in their scale, or no guided one has a value that the axes can hold.
 ///
 /// # Errors
 /// [`Error::Figure`] when it cannot be drawn.
 pub fn metric_vs_scale(report: &Report, metric: Metric<'_>) -> Result<Option<String>> {
+    let scale = |cell: &Cell| cell.guidance.as_ref().map(|g| g.scale);
+    let linear = report.cells.iter().filter_map(scale).any(|w| w <= 0.0);
+    let axis = if linear { Scale::Linear } else { Scale::Log };
     let holds = |cell: &&Cell| {
         let value = cell.metrics.get(metric.key);
-        let scale = cell.guidance.as_ref().map(|g| g.scale);
-        scale.is_some_and(|w| Scale::Log.holds(w)) && value.is_some_and(|v| metric.scale().holds(*v))
+        scale(cell).is_some_and(|w| axis.holds(w)) && value.is_some_and(|v| metric.scale().holds(*v))
     };
     if !report.sweeps() || !report.cells.iter().any(|cell| holds(&cell)) {
         return Ok(None);
     }
     let plot = Plot {
-        x: ("guidance scale w (1: none)".to_owned(), Scale::Log, Ticks::AtData),
+        x: ("guidance scale w (1: none)".to_owned(), axis, Ticks::AtData),
         series: series(&Layout::by_scale(report, metric, Show::Mean)),
         levels: real(report, metric).into_iter().collect(),
         ..frame(report, metric)
@@ -142,7 +145,7 @@ pub fn guidance_figures(report: &Report) -> Result<Vec<Drawn>> {
     let mut figures = Vec::new();
     for (key, title, caption, scale, reading) in readings {
         let line = |(cell, guidance): &(&Cell, &super::GuidanceInfo)| Series {
-            label: cell.method(),
+            label: report.label(cell),
             points: guidance.levels.iter().filter_map(|level| point(level, scale, reading)).collect(),
         };
         let series: Vec<Series> = cells.iter().map(line).filter(|line| !line.points.is_empty()).collect();
@@ -212,9 +215,10 @@ fn real(report: &Report, metric: Metric<'_>) -> Option<Level> {
 
 fn subtitle(report: &Report) -> String {
     let network = report.reference.extractor.split(':').next().unwrap_or_default();
+    let count = Count::of(&report.cells);
     format!(
         "{}{} samples a point, features of {network}, {} reference images of {}",
-        if report.blocks > 1 { format!("{} x ", report.blocks) } else { String::new() },
+        if count.several() { format!("{count} x ") } else { String::new() },
         thousands(report.samples),
         thousands(report.reference.n),
         report.reference.data

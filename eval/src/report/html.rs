@@ -1,5 +1,6 @@
 //! One self-contained `report.html`: no script, no font, no link to anywhere.
 
+use super::blocks::Count;
 use super::document::lead;
 use super::layout::Layout;
 use super::table::Show;
@@ -138,16 +139,24 @@ fn figure(page: &mut String, caption: &str, picture: Figure<'_>) {
     let _ = write!(page, "<figcaption>{}</figcaption>\n</figure>\n", escape(caption));
 }
 
+/// What the times of cells are.
+const TIMES: &str = "Seconds are wall clock, from the start of a block to its last batch: sampling, and the features and sums \
+    over images that are taken meanwhile. Earlier versions left out what was spent on these.";
+
 fn cells(page: &mut String, report: &Report) {
-    page.push_str(
+    let several = Count::of(&report.cells).several();
+    let blocks = if several { "<th>blocks</th>" } else { "" };
+    let _ = write!(
+        page,
         "<details>\n<summary>All cells, with times and plan hashes</summary>\n<div class=\"wide\"><table class=\"log\">\n\
-         <tr><th>method</th><th>grid</th><th>steps</th><th>NFE</th><th>forwards</th><th>samples</th><th>seconds</th>\
-         <th>ms an image</th><th>plan</th></tr>\n",
+         <tr><th>method</th><th>grid</th><th>steps</th><th>NFE</th><th>forwards</th><th>samples</th>{blocks}<th>seconds</th>\
+         <th>ms an image</th><th>plan</th></tr>\n"
     );
     for cell in &report.cells {
+        let blocks = if several { format!("<td>{}</td>", cell.measured()) } else { String::new() };
         let _ = writeln!(
             page,
-            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.1}</td><td>{:.2}</td>\
+            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>{blocks}<td>{:.1}</td><td>{:.2}</td>\
              <td><code>{}</code></td></tr>",
             escape(&cell.method()),
             escape(&cell.grid),
@@ -160,7 +169,7 @@ fn cells(page: &mut String, report: &Report) {
             escape(cell.plan_hash.get(..12).unwrap_or(&cell.plan_hash)),
         );
     }
-    page.push_str("</table></div>\n</details>\n");
+    let _ = write!(page, "</table></div>\n<p class=\"note\">{TIMES}</p>\n</details>\n");
 }
 
 /// With two digits where images differ.
@@ -177,7 +186,7 @@ fn settings(page: &mut String, report: &Report) {
     entry("model", &report.model);
     entry("path", &report.path);
     entry("seed", &report.seed.to_string());
-    entry("samples", &format!("{} x {}", report.blocks, report.samples));
+    entry("samples", &format!("{} x {}", Count::of(&report.cells), report.samples));
     if let Some(teacher) = &report.teacher {
         entry(
             "teacher",

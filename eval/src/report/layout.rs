@@ -1,5 +1,6 @@
 //! A metric of a report as rows and columns.
 
+use super::label::{apart, grid};
 use super::table::Show;
 use super::{Cell, Metric, Report};
 
@@ -70,38 +71,40 @@ impl<'a> Layout<'a> {
 
     /// A row a solver with its guidance, a column an NFE.
     pub(crate) fn by_nfe(report: &Report, metric: Metric<'a>, show: Show) -> Self {
-        let places = report.cells.iter().map(|cell| {
-            let label = format!("{}{}", cell.method(), grid(report, cell));
-            (label, f64::from(cell.nfe), cell)
-        });
+        let places = report.cells.iter().map(|cell| (report.label(cell), f64::from(cell.nfe), cell));
         Self::of("NFE", places.collect(), report, metric, show)
     }
 
-    /// A row a solver and rule, and an NFE where there are several; a column a scale. Cells without guidance stand in the
-    /// column 1 of every row of their solver.
+    /// A row a solver and rule, and an NFE where there are several; a column a scale. A cell without guidance stands in the
+    /// column 1 of every row of its solver, but in a row of its own where there are others in its place: which of them a
+    /// guided row goes with is not known.
     pub(crate) fn by_scale(report: &Report, metric: Metric<'a>, show: Show) -> Self {
         let several = report.cells.iter().any(|cell| cell.nfe != report.cells[0].nfe);
-        let label = |cell: &Cell, rule: Option<&str>| {
+        let label = |cell: &Cell, rule: Option<&str>, apart: &str| {
             let rule = rule.map(|rule| format!(" · {rule}")).unwrap_or_default();
             let nfe = if several { format!(", {} NFE", cell.nfe) } else { String::new() };
-            format!("{}{rule}{}{nfe}", cell.solver, grid(report, cell))
+            format!("{}{rule}{}{nfe}{apart}", cell.solver, grid(report, cell))
         };
         let mut places = Vec::new();
         for cell in &report.cells {
+            let own = apart(report, cell);
             if let Some(g) = &cell.guidance {
-                places.push((label(cell, Some(&g.rule)), g.scale, cell));
+                places.push((label(cell, Some(&g.rule), &own), g.scale, cell));
                 continue;
             }
-            let alike = |c: &&Cell| (&c.solver, &c.grid, c.nfe) == (&cell.solver, &cell.grid, cell.nfe);
+            let alike = |c: &&Cell| {
+                own.is_empty() && (&c.solver, &c.grid, c.nfe) == (&cell.solver, &cell.grid, cell.nfe)
+            };
             let before = places.len();
-            for g in report.cells.iter().filter(alike).filter_map(|c| c.guidance.as_ref()) {
-                let label = label(cell, Some(&g.rule));
+            for guided in report.cells.iter().filter(alike) {
+                let Some(g) = &guided.guidance else { continue };
+                let label = label(cell, Some(&g.rule), &apart(report, guided));
                 if places[before..].iter().all(|(l, ..)| *l != label) {
                     places.push((label, 1.0, cell));
                 }
             }
             if places.len() == before {
-                places.push((label(cell, None), 1.0, cell));
+                places.push((label(cell, None, &own), 1.0, cell));
             }
         }
         Self::of(SCALE, places, report, metric, show)
@@ -163,10 +166,4 @@ impl<'a> Layout<'a> {
         };
         self.metric.ranks(self.real) && others().any(differs) && !others().any(beats)
     }
-}
-
-/// The grid, where one solver ran on several.
-fn grid(report: &Report, cell: &Cell) -> String {
-    let single = report.cells.iter().filter(|c| c.solver == cell.solver).all(|c| c.grid == cell.grid);
-    if single { String::new() } else { format!(" ({})", cell.grid) }
 }

@@ -9,12 +9,15 @@ mod document;
 mod figures;
 mod html;
 mod known;
+mod label;
 mod layout;
 mod metric;
 mod plot;
 mod reference;
 mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use axis::Scale;
 pub use cell::{Cell, GuidanceInfo, GuidanceLevel};

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Version of the layout; it rises with every change that an old reader would misread.
 pub const SCHEMA: u32 = 1;
 
+/// Settings that earlier versions did not write: a report without one may be of the same run.
+const LATER: [&str; 1] = ["model_sha256"];
+
 /// Everything measured in one run: one model, one path, the same images, many (solver, grid, steps) cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +19,8 @@ pub struct Report {
     pub schema: u32,
     /// Program and version that made it, e.g. `fewstep 0.1.0`.
     pub created_by: String,
-    /// Machine and threads, in the caller's words; times mean nothing without it.
+    /// Machine and threads, in the caller's words; times mean nothing without it. Where cells were measured on several, all of
+    /// them with `; ` between.
     pub machine: String,
     /// Name of the model.
     pub model: String,
@@ -34,7 +38,7 @@ pub struct Report {
     pub reference: ReferenceInfo,
     /// The many-step run that paired errors refer to, if there was one.
     pub teacher: Option<TeacherInfo>,
-    /// Further settings and hashes worth keeping, e.g. weights, dtype, guidance. Part of the run's identity.
+    /// Further settings and hashes worth keeping, e.g. weights, model, dtype. Part of the run's identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
     /// Results, in the order in which they were finished.
@@ -111,8 +115,16 @@ impl Report {
         }
     }
 
+    /// Names the machine of a cell that is measured now, beside those of earlier cells.
+    pub fn measured_on(&mut self, machine: &str) {
+        if self.machine.split("; ").all(|known| known != machine) {
+            self.machine = format!("{}; {machine}", self.machine);
+        }
+    }
+
     /// Fails unless cells of `other` may stand beside cells of this report: same model, path, seed, samples,
-    /// reference, teacher plan and config. Program version, machine and the count of blocks may differ.
+    /// reference, teacher plan and config. Program version, machine and the count of blocks may differ, and settings that
+    /// earlier versions did not write may be missing on one side.
     ///
     /// # Errors
     /// [`Error::Mismatch`] with the first field that differs.
@@ -128,10 +140,16 @@ impl Report {
             ("reference data", self.reference.data.clone(), other.reference.data.clone()),
             ("reference counts", self.reference.n.to_string(), other.reference.n.to_string()),
             ("teacher plans", teacher(self), teacher(other)),
-            ("settings", format!("{:?}", self.config), format!("{:?}", other.config)),
+            ("settings", self.settings(other), other.settings(self)),
         ];
         let differing = pairs.into_iter().find(|(_, left, right)| left != right);
         differing.map_or(Ok(()), |(what, left, right)| Err(Error::Mismatch { what, left, right }))
+    }
+
+    /// The config, as far as it can be compared with that of `other`.
+    fn settings(&self, other: &Self) -> String {
+        let known = |key: &String| !LATER.contains(&key.as_str()) || other.config.contains_key(key);
+        format!("{:?}", self.config.iter().filter(|(key, _)| known(key)).collect::<BTreeMap<_, _>>())
     }
 
     fn check(&self) -> Result<()> {

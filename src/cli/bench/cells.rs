@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use fewstep_eval::report::{Cell, GuidanceInfo, GuidanceLevel};
-use fewstep_models::{Denoiser as _, NetDenoiser};
+use fewstep_models::NetDenoiser;
 use fewstep_samplers::Plan;
 use tch::Device;
 
 use super::Args;
+use super::failures::Failures;
 use super::tasks::{Task, Wanted};
 use crate::bench::{Judge, Levels, Measured, Paired, Record, Teacher, Twin, plan_hash};
 use crate::cli::watch::{Watch, Watching};
 use crate::cli::{bar, note};
-use crate::guidance::Guide;
+use crate::guidance::{Guide, any_batch};
 use crate::pipeline::{Job, Observer};
 
 /// Everything that the cells share.
@@ -30,12 +31,16 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     /// Block by block, so that every cell has a figure early: the teacher, then each plan that the record lacks;
-    /// `false` if the user stopped it.
+    /// `false` if the user stopped it. A cell that fails goes to `failures`, and the others are measured.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or the teacher fails, with which all others are compared.
     pub(super) fn run(
         &self,
         tasks: &[Task<'_>],
         teacher: Option<&Plan>,
         record: &mut Record,
+        failures: &mut Failures,
     ) -> Result<bool> {
         let (cells, names) = self.wanted(teacher).lacking(tasks, &record.report);
         if cells > 0 {
@@ -47,7 +52,7 @@ impl Bench<'_> {
         }
         // A run that went on to more blocks before has further metrics measured in all of them.
         for block in 0..record.report.blocks {
-            if !self.block(block, tasks, teacher, record)? {
+            if !self.block(block, tasks, teacher, record, failures)? {
                 return Ok(false);
             }
         }
@@ -64,9 +69,12 @@ impl Bench<'_> {
         tasks: &[Task<'_>],
         teacher: Option<&Plan>,
         record: &mut Record,
+        failures: &mut Failures,
     ) -> Result<bool> {
         let samples = self.args.samples;
-        let wanted = |task: &&Task<'_>| self.wanted(teacher).by(task, block, &record.report);
+        // The next block of a cell that failed would be taken for the one that it lacks.
+        let wanted =
+            |task: &&Task<'_>| !failures.has(task) && self.wanted(teacher).by(task, block, &record.report);
         let todo: Vec<&Task<'_>> = tasks.iter().filter(wanted).collect();
         if todo.is_empty() {
             return Ok(true);
@@ -90,8 +98,13 @@ impl Bench<'_> {
             let prefix = format!("{}/{} {}", i + 1, todo.len(), task.label());
             let guide = task.guidance.and_then(|(rule, w)| Some(self.guides.get(rule.text())?.at(w)));
             let paired = if task.pairs() { paired } else { Paired::No };
-            let Some((measured, levels)) = self.measure(block, plan, guide.as_ref(), paired, &prefix)? else {
-                return Ok(false);
+            let (measured, levels) = match self.measure(block, plan, guide.as_ref(), paired, &prefix) {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(false),
+                Err(error) => {
+                    failures.add(task, error);
+                    continue;
+                }
             };
             let mut cell = record.report.finished(hash, samples).cloned().unwrap_or_else(|| Cell {
                 solver: task.solver.clone(),
@@ -178,7 +191,7 @@ impl Bench<'_> {
             images: (first..first + self.args.samples).collect(),
             class: None,
             init: None,
-            batch: self.args.model.batch(&self.denoiser, self.args.samples as usize, self.workers),
+            batch: self.args.model.batch(&self.denoiser, guide, self.args.samples as usize, self.workers),
             workers: self.workers,
             device: self.device,
         };
@@ -191,7 +204,8 @@ impl Bench<'_> {
         let measured = self.judge.measure(plan, (&self.denoiser, guide), &job, paired, &watch);
         bar.finish_and_clear();
         // Outside of our engine the last batch is filled up.
-        let images = if self.denoiser.any_batch() { job.images.len() } else { job.batches() * job.batch };
+        let any = any_batch(&self.denoiser, guide);
+        let images = if any { job.images.len() } else { job.batches() * job.batch };
         let levels = watching.levels.means(images, plan);
         Ok(measured?.map(|measured| (measured, levels)))
     }

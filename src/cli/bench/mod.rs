@@ -2,6 +2,7 @@
 
 mod cells;
 mod data;
+mod failures;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -12,14 +13,16 @@ use fewstep_eval::report::{Report, SCHEMA, Style, TeacherInfo, table};
 use fewstep_eval::sha256_hex;
 use fewstep_models::ModelFolder;
 use fewstep_samplers::{Path, Plan};
+use tch::Device;
 
 use super::options::{GridArgs, GuidanceArgs, ModelArgs, create_dir, parse_scales};
 use super::{Exit, note, print};
 use crate::bench::{Choice, Existing, Judge, Record, plan_hash};
-use crate::device::machine;
+use crate::device::machine_on;
 use crate::guidance::is_off;
 use cells::Bench;
 use data::RealImages;
+use failures::Failures;
 use tasks::{Task, Wanted, plans, tasks, teacher};
 
 /// Measure image quality against step count
@@ -60,11 +63,11 @@ pub(super) struct Args {
     /// Many-step run for the paired error, as solver@nfe, or none
     #[arg(long, default_value = "deis-tab3@100", help_heading = "Metrics")]
     teacher: String,
-    /// Metrics to measure, tabulate and draw, with commas between; each has its definition in report.html [default: fd,
-    /// accuracy, and rmse where pictures are compared with a teacher's]
+    /// Metrics to measure, tabulate and draw, with commas between; each has its definition in report.html [default: fd, rmse
+    /// where pictures are compared with a teacher's, and accuracy where the model has the feature network's classes]
     ///
-    /// At no cost: fd, fd_mean_term, fd_cov_term, rmse, accuracy (always recorded). Of all features: fd_infinity, kid, is,
-    /// pr (precision, recall), dc (density, coverage), nearer. To the teacher, of cells without guidance: psnr, ssim,
+    /// At no cost: fd, fd_mean_term, fd_cov_term, rmse, accuracy (recorded wherever they apply). Of all features: fd_infinity,
+    /// kid, is, pr (precision, recall), dc (density, coverage), nearer. To the teacher, of cells without guidance: psnr, ssim,
     /// feature_distance. Of images: saturation, contrast, clip_rate, white_rate, overshoot. kid, pr, dc and nearer read --data;
     /// all but those that cost nothing and those to the teacher are compared with held-out images from there.
     #[arg(long, help_heading = "Metrics")]
@@ -86,7 +89,7 @@ pub(super) struct Args {
 /// Measures every cell that is not finished yet, then prints the tables.
 ///
 /// # Errors
-/// If a name or number is unusable, or a file cannot be written; finished cells stay.
+/// If a name or number is unusable, a file cannot be written, or a cell failed; finished cells stay.
 pub(super) fn run(args: &Args) -> Result<Exit> {
     ensure!(
         (2..=10_000_000).contains(&args.samples),
@@ -105,12 +108,18 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let tasks = tasks(plans(args, &path)?, &rules, &scales, &args.guiding)?;
     let teacher = teacher(args, &path)?;
     let pairs = teacher.is_some() && tasks.iter().any(Task::pairs);
-    let default = if pairs { "fd,rmse,accuracy" } else { "fd,accuracy" };
+    let default = match (pairs, Choice::knows(folder.spec.classes)) {
+        (true, true) => "fd,rmse,accuracy",
+        (true, false) => "fd,rmse",
+        (false, true) => "fd,accuracy",
+        (false, false) => "fd",
+    };
     let choice = Choice::parse(args.metrics.as_deref().unwrap_or(default))?;
-    choice.check(folder.spec.shape[0], pairs, args.samples)?;
+    choice.check(&folder.spec, pairs, args.samples)?;
     let mut judge = Judge::for_shape(folder.spec.shape, choice)?;
+    let device = args.model.device.resolve()?;
     create_dir(&args.output)?;
-    let fresh = describe(args, &folder, &path, &judge, teacher.as_ref());
+    let fresh = describe(args, &folder, &path, &judge, teacher.as_ref(), device)?;
     let existing = if args.resume { Existing::Resume } else { Existing::Refuse };
     let mut record = Record::open(&args.output, fresh, existing)?;
     let wanted = Wanted { choice: judge.choice(), blocks: args.blocks, pairs: teacher.is_some() };
@@ -133,30 +142,39 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         record.save()?;
     }
     let bench = Bench { args, judge: judge.threads(workers), guides, denoiser, device, workers };
-    let finished = bench.run(&tasks, teacher.as_ref(), &mut record)?;
+    let mut failures = Failures::default();
+    let finished = bench.run(&tasks, teacher.as_ref(), &mut record, &mut failures)?;
     let shown = bench.judge.choice().shown();
     record.draw(shown)?;
     if args.json {
         print(&record.report.to_json()?);
-    } else {
+    } else if !record.report.cells.is_empty() {
         for metric in shown {
             print(&format!("{}\n{}", metric.title(), table(&record.report, *metric, Style::Plain)));
         }
         note(&format!("report: {}", args.output.join("report.html").display()));
     }
-    if finished {
-        return Ok(Exit::Done);
+    if !finished {
+        note("stopped; the same command with --resume goes on from here");
+        return Ok(Exit::Interrupted);
     }
-    note("stopped; the same command with --resume goes on from here");
-    Ok(Exit::Interrupted)
+    failures.end(tasks.len())?;
+    Ok(Exit::Done)
 }
 
 /// The report before its first cell.
-fn describe(args: &Args, folder: &ModelFolder, path: &Path, judge: &Judge, teacher: Option<&Plan>) -> Report {
-    Report {
+fn describe(
+    args: &Args,
+    folder: &ModelFolder,
+    path: &Path,
+    judge: &Judge,
+    teacher: Option<&Plan>,
+    device: Device,
+) -> Result<Report> {
+    Ok(Report {
         schema: SCHEMA,
         created_by: format!("fewstep {}", env!("CARGO_PKG_VERSION")),
-        machine: machine(args.model.threads),
+        machine: machine_on(device, args.model.threads),
         model: args.model.model.clone(),
         path: path.to_string(),
         seed: args.seed,
@@ -175,8 +193,9 @@ fn describe(args: &Args, folder: &ModelFolder, path: &Path, judge: &Judge, teach
         config: BTreeMap::from([
             ("batch".to_owned(), args.model.batch.to_string()),
             ("dtype".to_owned(), format!("{:?}", args.model.dtype).to_lowercase()),
+            ("model_sha256".to_owned(), sha256_hex(folder.meaning()?.as_bytes())),
             ("weights_sha256".to_owned(), sha256_hex(folder.weight_bytes())),
         ]),
         cells: Vec::new(),
-    }
+    })
 }

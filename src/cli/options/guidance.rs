@@ -79,7 +79,8 @@ impl GuidanceArgs {
         }
     }
 
-    /// What tells the network that `rule` works with from another: a hash of its weights.
+    /// What tells the network that `rule` works with from another: a hash of its weights. Of nothing else, as it is part of what
+    /// cells of earlier reports are known by.
     pub(in crate::cli) fn identity(&self, rule: &Rule) -> Result<Option<String>> {
         Ok(match (rule.guidance().needs(), &self.weak_model) {
             (Needs::Weak, Some(name)) => Some(sha256_hex(ModelFolder::open(name)?.weight_bytes())),
