@@ -12,7 +12,7 @@ build: ## fetch libtorch if there is none yet, and build target/release/fewstep
 
 # A measurement that this very program made or began is not made again.
 demo: build ## build, then sample and measure with the built-in model
-	$(FEWSTEP) generate -m fmnist-edm --seeds 0-63 --solver deis-tab3 --steps 10 -o out/demo
+	$(FEWSTEP) generate -m fmnist-edm --seeds 0-63 --solver deis-tab3 --steps 10 -o out/demo --overwrite
 	@[ out/demo-bench/report.json -nt $(FEWSTEP) ] || rm -rf out/demo-bench
 	$(FEWSTEP) bench -m fmnist-edm --solver ddim,dpmpp-2m,deis-tab3 --nfe 5,10 --samples 500 -o out/demo-bench \
 		$$([ ! -e out/demo-bench/report.json ] || echo --resume)

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Ctrl-C: the program must end in order, with its own exit code.
+/// The program must end in order, with its own exit code. SIGTERM is taken as Ctrl-C is, and not ignored where tests run in
+/// the background of a script, as SIGINT is there.
 fn interrupt(child: &mut Child) {
-    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let signal = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
@@ -74,6 +75,49 @@ fn plan_prints_a_table_and_json_that_generate_replays() {
 }
 
 #[test]
+fn a_folder_with_pictures_is_kept_gone_on_with_or_replaced() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let args = ["generate", "-m", &model, "-o", &out, "--solver", "ddim", "--steps", "2"];
+    let made = |more: &[&str]| {
+        let done = run(&[&args[..], more].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let manifest = || fs::read_to_string(dir.path().join("out/manifest.jsonl")).unwrap();
+    made(&["-s", "0-3"]);
+    let before = manifest();
+    refuses(&[&args[..], &["-s", "0-3"]].concat(), &["holds 4 pictures", "--resume", "--overwrite"]);
+    assert_eq!(manifest(), before);
+
+    // As if it had been killed in the middle of a line, with one picture lost.
+    fs::write(dir.path().join("out/manifest.jsonl"), &before[..before.len() - 20]).unwrap();
+    fs::remove_file(dir.path().join("out/000001.png")).unwrap();
+    let stamp = |file: &str| fs::metadata(dir.path().join("out").join(file)).unwrap().modified().unwrap();
+    let (old, lost) = (stamp("000000.png"), fs::read(dir.path().join("out/000003.png")).unwrap());
+    let lines = made(&["-s", "0-5", "--resume", "--json"]);
+    assert_eq!(lines.lines().count(), 6);
+    assert_eq!(stamp("000000.png"), old, "it was made before");
+    assert_eq!(fs::read(dir.path().join("out/000003.png")).unwrap(), lost, "the same picture again");
+    let mut both: Vec<String> =
+        [before.lines(), manifest().lines()].into_iter().flatten().map(str::to_owned).collect();
+    both.sort();
+    both.dedup();
+    assert_eq!((manifest().lines().count(), both.len()), (6, 6), "the same lines, however they came about");
+    // With nothing left to do the sheet is still whole.
+    let sheet = fs::read(dir.path().join("out/grid.png")).unwrap();
+    made(&["-s", "0-5", "--resume"]);
+    assert_eq!(fs::read(dir.path().join("out/grid.png")).unwrap(), sheet);
+
+    let other = ["-s", "0", "--class", "3"];
+    refuses(&[&args[..], &other, &["--resume"]].concat(), &["another run", "`class` is 0 there and 3 here"]);
+    refuses(&[&args[..], &["-s", "0", "--resume", "--end", "zero"]].concat(), &["another run"]);
+    made(&[&other[..], &["--overwrite"]].concat());
+    assert_eq!(manifest().lines().count(), 1);
+    assert!(!dir.path().join("out/000001.png").exists(), "pictures of the run before are gone");
+}
+
+#[test]
 fn a_picture_can_be_the_start() {
     let (dir, model) = model();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -96,6 +140,13 @@ fn a_picture_can_be_the_start() {
         (Some(8), Some("power-t:k=2, nodes 4 to 8 of 0 to 8"))
     );
     refuses(&[&part[..], &["--strength", "0", "-o", &at("d")]].concat(), &["--strength", "above 0"]);
+    refuses(&[&part[..], &["--solver", "ddim:afs=true", "-o", &at("d")]].concat(), &["leave `afs` out"]);
+    // A plan says itself where it starts.
+    fs::write(at("plan.json"), run(&["plan", "--solver", "ddim", "--steps", "2", "--json"]).stdout).unwrap();
+    let whole = run(&[&part[..], &["--plan", &at("plan.json"), "-o", &at("e")]].concat());
+    let line: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert!(line["strength"].is_null() && line["init_image_sha256"].is_string(), "{line}");
+    assert!(String::from_utf8_lossy(&whole.stderr).contains("next to nothing is left"));
     fs::write(at("no.png"), "no picture").unwrap();
     let bad = ["generate", "-m", &model, "--init-image", &at("no.png"), "-o", &at("d")];
     refuses(&bad, &["cannot read the picture", "no.png"]);
@@ -203,6 +254,8 @@ fn a_full_disk_loses_nothing() {
     assert_eq!(many.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("cannot write `") && stderr.contains("manifest.jsonl"), "{stderr}");
     assert!(Path::new(&out).join("pictures/000000.png").exists(), "the first pictures are there");
+    let manifest = fs::read_to_string(Path::new(&out).join("pictures/manifest.jsonl")).unwrap();
+    assert!(manifest.is_empty() || manifest.ends_with("}\n"), "no half a line: {manifest}");
 
     let before = fs::read(Path::new(&out).join("report.json")).unwrap();
     let more = bench.map(|a| if a == "2" { "2,3".to_owned() } else { format!("'{a}'") }).join(" ");

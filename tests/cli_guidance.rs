@@ -14,8 +14,20 @@ fn guided_pictures_say_so() {
     let (_dir, model) = model();
     let out = tempfile::tempdir().unwrap();
     let dir = out.path().to_str().unwrap();
-    let args =
-        ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--solver", "dpmpp-2m", "--steps", "5"];
+    let args = [
+        "generate",
+        "-m",
+        &model,
+        "-o",
+        dir,
+        "--overwrite",
+        "--seeds",
+        "0-2",
+        "--solver",
+        "dpmpp-2m",
+        "--steps",
+        "5",
+    ];
     let guided = ["--guidance", "apg:beta=-0.5", "--cfg-scale", "4", "--json"];
     let done = fewstep().args(args).args(guided).output().unwrap();
     let stderr = String::from_utf8_lossy(&done.stderr);
@@ -48,6 +60,7 @@ fn options_of_apg_are_its_parameters() {
                 &model,
                 "-o",
                 dir,
+                "--overwrite",
                 "--seeds",
                 "0",
                 "--steps",
@@ -83,7 +96,8 @@ fn a_classifier_guides_without_a_second_pass() {
     let (_dir, model) = model();
     let out = tempfile::tempdir().unwrap();
     let dir = out.path().to_str().unwrap();
-    let args = ["generate", "-m", &model, "-o", dir, "--seeds", "0-2", "--steps", "4", "--json"];
+    let args =
+        ["generate", "-m", &model, "-o", dir, "--overwrite", "--seeds", "0-2", "--steps", "4", "--json"];
     let with = |scale: &str| {
         let done =
             fewstep().args(args).args(["--guidance", "classifier", "--cfg-scale", scale]).output().unwrap();

@@ -164,7 +164,8 @@ fn a_refused_run_keeps_the_one_before() {
     assert!(run(&args).status.success());
     let manifest = dir.path().join("out/manifest.jsonl");
     let before = fs::read(&manifest).unwrap();
-    refuses(&[&args[..], &["--cfg-scale", "2", "--guidance", "auto"]].concat(), &["--weak-model"]);
-    refuses(&[&args[..], &["--weak-model", &model]].concat(), &["no use here"]);
+    let again = [&args[..], &["--overwrite"]].concat();
+    refuses(&[&again[..], &["--cfg-scale", "2", "--guidance", "auto"]].concat(), &["--weak-model"]);
+    refuses(&[&again[..], &["--weak-model", &model]].concat(), &["no use here"]);
     assert_eq!(fs::read(&manifest).unwrap(), before);
 }

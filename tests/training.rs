@@ -120,7 +120,14 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let damaged = again(&config());
-    assert!(damaged.contains("is damaged; delete it"), "{damaged}");
+    assert!(damaged.contains("is damaged; start"), "{damaged}");
+    // Without its checkpoint it is a model like any other, which no run writes over.
+    fs::remove_file(&path).unwrap();
+    let weights = dir.path().join("unet/diffusion_pytorch_model.fp16.safetensors");
+    let before = fs::read(&weights).unwrap();
+    let model = again(&config());
+    assert!(model.contains("holds a model that this run would write over"), "{model}");
+    assert!(fs::read(&weights).unwrap() == before);
 }
 
 #[test]

@@ -78,6 +78,17 @@ impl ModelFolder {
         &self.weights
     }
 
+    /// What the weights mean, for a hash: how to drive the network and its make-up, as they were understood, so that neither
+    /// spaces nor the order of keys count. Names of classes change no picture and are left out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if that cannot be written as JSON.
+    pub fn meaning(&self) -> Result<String> {
+        let spec = ModelSpec { class_names: Vec::new(), ..self.spec.clone() };
+        serde_json::to_string(&(&spec, &self.config))
+            .map_err(|e| Error::Config { name: self.name.clone(), reason: e.to_string() })
+    }
+
     /// Builds the network on `device` in `kind`.
     ///
     /// # Errors

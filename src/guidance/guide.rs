@@ -201,10 +201,24 @@ impl Guide {
         &self.beside
     }
 
+    /// Whether what the rule works with gives an image the same result in a batch of any size.
+    fn any_batch(&self) -> bool {
+        match &self.beside {
+            Beside::Nothing => true,
+            Beside::Weak(weak) => weak.any_batch(),
+            Beside::Classifier(_) => false, // it runs in libtorch
+        }
+    }
+
     /// An instance of the rule with nothing remembered.
     pub fn rule(&self) -> Box<dyn Guidance> {
         self.rule.fresh()
     }
+}
+
+/// Whether an image comes out the same to the bit in a batch of any size; then no batch needs padding.
+pub fn any_batch(denoiser: &dyn Denoiser, guide: Option<&Guide>) -> bool {
+    denoiser.any_batch() && guide.is_none_or(Guide::any_batch)
 }
 
 impl std::fmt::Debug for Guide {

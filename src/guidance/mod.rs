@@ -18,7 +18,7 @@ pub mod rules;
 
 pub use classifier::{BuiltIn, LevelClassifier, difference};
 pub use context::{EvalCtx, Space};
-pub use guide::{Beside, Guide, Rule};
+pub use guide::{Beside, Guide, Rule, any_batch};
 pub use images::Images;
 pub(crate) use reduce::cosine;
 pub use registry::{GuidanceEntry, Kind, registry};

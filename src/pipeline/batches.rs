@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,7 +21,7 @@ use super::machine::Tensors;
 use super::noise::NoiseSource;
 use super::program::Program;
 use crate::device::upload;
-use crate::guidance::Guide;
+use crate::guidance::{Guide, any_batch};
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ pub struct Job {
     /// the place of pure noise.
     pub init: Option<Vec<f32>>,
     /// Images per network call. The last batch is padded to it, so that every call has the same shape and the same
-    /// arithmetic, unless the denoiser's arithmetic is the same for [any batch](Denoiser::any_batch).
+    /// arithmetic, unless the arithmetic is the same for [any batch](any_batch).
     pub batch: usize,
     /// Batches that run side by side, each on a thread of its own.
     pub workers: usize,
@@ -148,8 +149,7 @@ impl Iterator for Batches {
             }
             match self.done.recv() {
                 Ok((at, result)) => _ = self.early.insert(at, result),
-                // Only a panic ends a worker without a word: libtorch panics when memory runs out.
-                Err(_) => break Err(anyhow!("a worker died; is there enough memory? try a smaller --batch")),
+                Err(_) => break Err(anyhow!(DIED)),
             }
         };
         self.at += 1;
@@ -178,6 +178,8 @@ impl Drop for Batches {
         }
     }
 }
+
+const DIED: &str = "a worker died; is there enough memory? try a smaller --batch";
 
 /// Number of a batch, and what came of it: nothing if it was cancelled.
 type Finished = (usize, Result<Option<Batch>>);
@@ -225,7 +227,10 @@ impl Worker {
             if at >= self.job.batches() || self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let result = self.batch(at);
+            // libtorch panics when memory runs out. Whoever waits for this batch must hear of it, or would wait until all others
+            // are done.
+            let result = panic::catch_unwind(AssertUnwindSafe(|| self.batch(at)));
+            let result = result.unwrap_or_else(|_| Err(anyhow!(DIED)));
             let more = matches!(result, Ok(Some(_)));
             if send.send((at, result)).is_err() || !more {
                 return;
@@ -238,7 +243,7 @@ impl Worker {
         let start = at * job.batch;
         let images = &job.images[start..(start + job.batch).min(job.images.len())];
         let mut padded = images.to_vec();
-        if !self.denoiser.any_batch() {
+        if !any_batch(&*self.denoiser, self.guide.as_ref()) {
             padded.resize(job.batch, images[images.len() - 1]);
         }
         let noise = NoiseSource::new(job.seed);

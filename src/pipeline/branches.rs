@@ -1,5 +1,7 @@
 //! The predictions that a guidance rule asks for.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use anyhow::{Context, Result, bail};
 use fewstep_models::Denoiser;
 use fewstep_samplers::{Node, Pred};
@@ -60,13 +62,20 @@ impl Networks<'_> {
         let Some(class) = self.class else { return Ok(None) };
         let nodes = if let [node] = nodes { vec![*node] } else { [nodes, of_some].concat() };
         let class = Tensor::cat(&[class, &self.null(some)?], 0);
-        match predict(self.denoiser, &Tensor::cat(&[x, some], 0), &nodes, Pred::X0, Some(&class)) {
-            Ok(both) => {
+        let x_both = Tensor::cat(&[x, some], 0);
+        let both = panic::catch_unwind(AssertUnwindSafe(|| {
+            predict(self.denoiser, &x_both, &nodes, Pred::X0, Some(&class))
+        }));
+        match both {
+            Ok(Ok(both)) => {
                 let (n, k) = (x.size()[0], some.size()[0]);
                 Ok(Some((both.narrow(0, 0, n), both.narrow(0, n, k))))
             }
-            Err(error) if format!("{error:#}").contains("out of memory") => Ok(None),
-            Err(error) => Err(error),
+            Ok(Err(error)) if out_of_memory(&format!("{error:#}")) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            // Inside of a network libtorch's errors come as panics.
+            Err(panic) if panic.downcast_ref::<String>().is_some_and(|text| out_of_memory(text)) => Ok(None),
+            Err(panic) => panic::resume_unwind(panic),
         }
     }
 
@@ -92,6 +101,10 @@ impl Networks<'_> {
         let null = self.denoiser.spec().classes.context("the model has no label to leave out")?;
         Ok(Tensor::full([x.size()[0]], null, (Kind::Int64, x.device())))
     }
+}
+
+fn out_of_memory(text: &str) -> bool {
+    text.contains("out of memory")
 }
 
 /// The nodes of `images`; one node stands for all.

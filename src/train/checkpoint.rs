@@ -70,7 +70,7 @@ impl State {
         }
         let name = path.display();
         let bytes = fs::read(&path).with_context(|| format!("cannot read `{name}`"))?;
-        let damaged = || format!("`{name}` is damaged; delete it to start this run anew");
+        let damaged = || format!("`{name}` is damaged; start the run anew in another folder");
         let (_, header) = SafeTensors::read_metadata(&bytes).with_context(damaged)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let field = |key: &str| metadata.get(key).with_context(damaged);

@@ -89,7 +89,8 @@ const SAVE_EVERY: f64 = 120.0;
 /// Either way the state is on disk when this returns; `true` if the run is complete.
 ///
 /// # Errors
-/// If files cannot be written, the checkpoint does not fit, or the loss is no longer finite.
+/// If files cannot be written, the checkpoint does not fit, the folder holds a model of another origin, or a gradient is no
+/// longer finite.
 pub fn train(
     task: &mut dyn Task,
     config: &TrainConfig,
@@ -108,7 +109,9 @@ pub fn train(
     }
     task.bind(&leaves);
     let mut state = State::new(flat);
-    state.restore(dir, &identity)?;
+    if !state.restore(dir, &identity)? {
+        refuse_model(dir)?;
+    }
 
     let schedule = Schedule { lr: config.lr, warmup: config.warmup, steps: config.steps };
     let about =
@@ -137,7 +140,13 @@ pub fn train(
         tch::manual_seed(i64::from(bits[0]) << 31 | i64::from(bits[1] >> 1));
         let loss = task.loss(&images, &labels);
         loss.backward();
-        let norm = update(&mut state, &leaves, config, schedule.at(step), step);
+        let norm = update(&mut state, &leaves, config, schedule.at(step), step).with_context(|| {
+            format!(
+                "the gradient is not finite at step {step}; the last checkpoint in `{}` is from before: lower --lr and use \
+                 another folder",
+                dir.display()
+            )
+        })?;
         loss_sum += loss.detach();
         summed += 1;
         state.step = step;
@@ -149,12 +158,6 @@ pub fn train(
         if logged {
             progress.loss = f64::try_from(&loss_sum)? / f64::from(summed);
             (loss_sum, summed) = (loss_sum.zeros_like(), 0);
-            if !progress.loss.is_finite() {
-                bail!(
-                    "the loss is not finite at step {step}; the last checkpoint in `{}` is from before: lower --lr and use another folder",
-                    dir.display()
-                );
-            }
             let line = json!({"step": step, "loss": progress.loss, "grad_norm": norm, "lr": schedule.at(step), "seconds": state.seconds});
             log.write_all(format!("{line}\n").as_bytes())
                 .with_context(|| format!("cannot write `{}`", log_path.display()))?;
@@ -178,17 +181,31 @@ pub fn train(
     Ok(true)
 }
 
+/// A run writes a model over what its folder holds; only its own checkpoint says that this is its own.
+fn refuse_model(dir: &Path) -> Result<()> {
+    let parts = ["fewstep.json", "unet", "weights.safetensors"];
+    match parts.iter().map(|part| dir.join(part)).find(|part| part.exists()) {
+        None => Ok(()),
+        Some(part) => bail!(
+            "`{}` is there and no checkpoint with it: the folder holds a model that this run would write over; use another \
+             folder",
+            part.display()
+        ),
+    }
+}
+
 /// Stream number of the seeds that steps start from.
 const STEP: u32 = 0x5354_4550;
 
-/// Optimiser step and moving average; gives the norm of the gradient before clipping.
+/// Optimiser step and moving average; gives the norm of the gradient before clipping. `None`, and nothing is done, if that is
+/// not finite.
 fn update(
     state: &mut State,
     leaves: &fewstep_models::Params,
     config: &TrainConfig,
     lr: f64,
     step: u64,
-) -> f64 {
+) -> Option<f64> {
     let _no_grad = tch::no_grad_guard();
     let pieces: Vec<Tensor> = leaves
         .values()
@@ -203,7 +220,7 @@ fn update(
         })
         .collect();
     let mut grad = Tensor::cat(&pieces, 0);
-    let norm = f64::try_from(grad.norm()).unwrap_or(f64::NAN);
+    let norm = f64::try_from(grad.norm()).ok().filter(|norm| norm.is_finite())?;
     if norm > config.clip {
         grad *= config.clip / norm;
     }
@@ -212,5 +229,45 @@ fn update(
     let decay = config.ema.min((1 + step) as f64 / (10 + step) as f64);
     state.ema *= decay;
     state.ema += &state.params.values * (1.0 - decay);
-    norm
+    Some(norm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fewstep_models::Params;
+
+    #[test]
+    fn a_gradient_that_is_not_finite_changes_nothing() {
+        let config = TrainConfig {
+            task: String::new(),
+            steps: 4,
+            batch: 1,
+            lr: 0.1,
+            warmup: 0,
+            ema: 0.9,
+            clip: 1.0,
+            seed: 0,
+            init: None,
+        };
+        let flat = Flat::pack(&Params::from([("w".to_owned(), Tensor::from_slice(&[1f32, -2.0]))]));
+        let leaves = flat.views();
+        let _ = leaves["w"].set_requires_grad(true);
+        let mut state = State::new(flat);
+        let mut step = |factor: f64| {
+            (&leaves["w"] * factor).sum(Kind::Float).backward();
+            let norm = update(&mut state, &leaves, &config, 0.1, 1);
+            let values = |t: &Tensor| Vec::<f32>::try_from(t.detach()).unwrap();
+            (norm, [values(&state.params.values), values(&state.ema), values(&state.adam.m)])
+        };
+        for factor in [f64::NAN, f64::INFINITY, 1e30] {
+            let (norm, now) = step(factor);
+            assert_eq!((norm, now), (None, [vec![1.0, -2.0], vec![1.0, -2.0], vec![0.0, 0.0]]), "{factor}");
+        }
+        let (norm, now) = step(3.0);
+        assert!(
+            (norm.unwrap() - 3.0 * 2f64.sqrt()).abs() < 1e-6 && now[0] != [1.0, -2.0],
+            "{norm:?} {now:?}"
+        );
+    }
 }

@@ -1,16 +1,19 @@
 //! `fewstep generate`: pictures from noise.
 
+mod about;
+
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fewstep_eval::sha256_hex;
 use fewstep_samplers::Plan;
 use image::imageops::FilterType;
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tch::Tensor;
 
 use super::options::{
@@ -20,9 +23,8 @@ use super::options::{
 use super::solver::{AnySolver, note_unspent};
 use super::watch::Watch;
 use super::{Exit, bar, note, print};
-use crate::bench::plan_hash;
-use crate::guidance::{Needs, Rule, is_off};
-use crate::output::{self, Picture};
+use crate::guidance::{Needs, is_off};
+use crate::output::{Manifest, Picture, read_grey_or_rgb, write_grid};
 use crate::pipeline::{Batches, Job, Observer, Program, quantise};
 
 /// Sample images from a model
@@ -80,13 +82,19 @@ pub(super) struct Args {
     /// Folder for the pictures
     #[arg(short, long, default_value = "out", help_heading = "Output")]
     output: PathBuf,
+    /// Go on with the run in the folder: pictures that are there are not made again
+    #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
+    resume: bool,
+    /// Replace the pictures of an earlier run in the folder
+    #[arg(long, help_heading = "Output")]
+    overwrite: bool,
     /// Print one JSON line an image in place of the grid's path
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
 /// Most pictures of `grid.png`.
-const SHEET: i64 = 1024;
+const SHEET: usize = 1024;
 
 /// The bar of a run whose steps are known.
 const KNOWN: &str = "{prefix} {wide_bar} {percent}% · {eta} left";
@@ -114,17 +122,48 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         program = suit(program, &rule)?;
     }
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
+    if init.is_some() {
+        suits_a_picture(&program)?;
+    }
     create_dir(&args.output)?;
+    let earlier = Manifest::read(&args.output)?;
+    ensure!(
+        earlier.is_empty() || args.resume || args.overwrite,
+        "`{}` holds {} pictures of an earlier run; go on with that run by --resume, replace them by --overwrite, or choose \
+         another folder",
+        args.output.display(),
+        earlier.len()
+    );
     let (denoiser, device, workers) = args.model.load(&folder)?;
     let guide = args.guiding.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
-    // After all that may be refused, which leaves the manifest of an earlier run, and before the work, so that an unusable
-    // folder is found out at once.
-    let manifest_path = args.output.join("manifest.jsonl");
-    let mut manifest = File::create(&manifest_path)
-        .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
 
-    let batch = args.model.batch(&denoiser, images.len(), workers);
-    let job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
+    let batch = args.model.batch(&denoiser, guide.as_ref(), images.len(), workers);
+    let mut job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
+    let beside = if guide.is_some() { args.guiding.identity(&rule)? } else { None };
+    let weights = sha256_hex(folder.weight_bytes());
+    let parameters = about::parameters(args, &program, &weights, (&rule, beside.as_deref()))?;
+    // After all that may be refused, which leaves an earlier run as it was, and before the work, so that an unusable folder is
+    // found out at once.
+    let kept = if args.resume {
+        about::resume(&args.output, &earlier, |image| about::before(&parameters, image, &job, &spec))?
+    } else {
+        vec![]
+    };
+    let mut manifest = Manifest::begin(&args.output, &kept)?;
+    if args.overwrite {
+        about::remove(&args.output, &earlier)?;
+    }
+    let there: BTreeMap<u64, Value> =
+        kept.into_iter().filter_map(|line| Some((line["image"].as_u64()?, line))).collect();
+    let all = job.images.clone();
+    job.images.retain(|image| !there.contains_key(image));
+    let say = |line: &Value| {
+        if args.json {
+            print(&line.to_string());
+        }
+    };
+    all.iter().filter_map(|image| there.get(image)).for_each(say);
+
     let steps = program.steps().map(|steps| (job.batches() * steps) as u64);
     let bar = bar(steps.unwrap_or(0), if steps.is_some() { KNOWN } else { "{prefix} {spinner} {elapsed}" });
     bar.set_prefix(match &program {
@@ -132,63 +171,77 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         Program::Dynamic { solver, .. } => solver.name(),
     });
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
-    let beside = if guide.is_some() { args.guiding.identity(&rule)? } else { None };
-    let weights = sha256_hex(folder.weight_bytes());
-    let parameters = parameters(args, &program, &weights, (&rule, beside.as_deref()));
     let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
-    let mut sheet = Vec::new();
+    // The first pictures of the run, by their numbers.
+    let shown = &all[..all.len().min(SHEET)];
+    let mut sheet: BTreeMap<u64, Tensor> = BTreeMap::new();
     for batch in &mut batches {
         let batch = batch?;
         let pixels = quantise(&batch.x);
         let pictures: Vec<Picture> = (0..batch.images.len())
             .map(|i| {
-                let mut text = parameters.clone();
-                text["image"] = batch.images[i].into();
+                let mut text = about::before(&parameters, batch.images[i], &job, &spec);
                 text["nfe"] = batch.nfe[i].into();
                 text["forwards"] = batch.forwards[i].into();
-                if let Some(&class) = batch.classes.get(i) {
-                    text["class"] = class.into();
-                    if let Some(name) = spec.class_names.get(class as usize) {
-                        text["class_name"] = name.clone().into();
-                    }
-                }
                 Picture::new(&pixels.get(i as i64), text)
             })
             .collect::<Result<_>>()?;
         let lines: Vec<Value> =
-            pictures.par_iter().map(|picture| write(&args.output, picture)).collect::<Result<_>>()?;
-        for line in &lines {
-            // A whole line at once: written piece by piece, it would cost a system call for each word.
-            let line = format!("{line}\n");
-            manifest
-                .write_all(line.as_bytes())
-                .with_context(|| format!("cannot write `{}`", manifest_path.display()))?;
-            if args.json {
-                print(&line);
-            }
-        }
-        let room = SHEET - sheet.iter().map(|t: &Tensor| t.size()[0]).sum::<i64>();
-        if room > 0 {
-            sheet.push(pixels.narrow(0, 0, room.min(pixels.size()[0])));
+            pictures.par_iter().map(|picture| about::write(&args.output, picture)).collect::<Result<_>>()?;
+        manifest.add(&lines)?;
+        lines.iter().for_each(say);
+        if sheet.len() < shown.len() {
+            let images = batch.images.iter().zip(0..).map(|(image, i)| (*image, pixels.narrow(0, i, 1)));
+            sheet.extend(images.filter(|(image, _)| shown.contains(image)));
         }
     }
     let cancelled = batches.cancelled();
     bar.finish_and_clear();
-    if !sheet.is_empty() {
-        if job.images.len() > SHEET as usize {
-            note(&format!("grid.png shows the first {SHEET} pictures"));
-        }
-        let grid = args.output.join("grid.png");
-        output::write_grid(&grid, &Tensor::cat(&sheet, 0), columns(job.images.len().min(SHEET as usize)))?;
-        if !args.json {
-            print(&grid.display().to_string());
-        }
+    for image in shown.iter().filter(|image| there.contains_key(image)) {
+        sheet.insert(*image, read_grey_or_rgb(&args.output.join(about::file_name(*image)))?);
     }
+    write_sheet(args, all.len(), &shown.iter().filter_map(|image| sheet.get(image)).collect::<Vec<_>>())?;
     if cancelled {
-        note(&format!("stopped; the finished pictures are in `{}`", args.output.display()));
+        note(&format!(
+            "stopped; the finished pictures are in `{}`, and the same command with --resume makes the others",
+            args.output.display()
+        ));
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Done)
+}
+
+/// `grid.png`: the first pictures of a run of `count`.
+fn write_sheet(args: &Args, count: usize, tiles: &[&Tensor]) -> Result<()> {
+    if tiles.is_empty() {
+        return Ok(());
+    }
+    if count > SHEET {
+        note(&format!("grid.png shows the first {SHEET} pictures"));
+    }
+    let grid = args.output.join("grid.png");
+    write_grid(&grid, &Tensor::cat(tiles, 0), columns(count.min(SHEET)))?;
+    if !args.json {
+        print(&grid.display().to_string());
+    }
+    Ok(())
+}
+
+/// Whether a run may begin with a picture in place of noise.
+fn suits_a_picture(program: &Program) -> Result<()> {
+    let solver = program.solver();
+    ensure!(
+        !solver.contains("afs=true"),
+        "`{solver}` takes its first state for noise, and --init-image is none; leave `afs` out"
+    );
+    let rho = program.start().rho();
+    if rho > 50.0 {
+        note(&format!(
+            "the run starts at a noise level of {rho:.0}, where next to nothing is left of --init-image; take a smaller \
+             --strength, or a plan that starts lower"
+        ));
+    }
+    Ok(())
 }
 
 fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Program> {
@@ -232,53 +285,6 @@ fn read_image(file: &FilePath, [channels, height, width]: [i64; 3]) -> Result<Ve
     let area = (width * height) as usize;
     let value = |i: usize| f32::from(pixels[i % area * channels + i / area]) / 127.5 - 1.0;
     Ok((0..area * channels).map(value).collect())
-}
-
-/// What stands in every picture of the run.
-fn parameters(args: &Args, program: &Program, weights: &str, (rule, beside): (&Rule, Option<&str>)) -> Value {
-    let (path, grid, steps) = match program {
-        Program::Plan(plan) => (&plan.path, &plan.grid[..], plan.steps),
-        Program::Dynamic { grid, .. } => (grid.path(), grid.rule(), grid.steps()),
-    };
-    let mut text = json!({
-        "model": args.model.model,
-        "run_seed": args.run_seed,
-        "solver": program.solver(),
-        "steps": steps,
-        "path": path.to_string(),
-        "grid": grid,
-        "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
-        "weights_sha256": weights,
-        "fewstep": env!("CARGO_PKG_VERSION"),
-    });
-    if let Program::Plan(plan) = program {
-        text["plan_hash"] = plan_hash(plan).into();
-    }
-    if !is_off(args.cfg_scale) {
-        text["guidance"] = rule.text().into();
-        text["cfg_scale"] = args.cfg_scale.into();
-        if let Some(weak) = &args.guiding.weak_model {
-            text["weak_model"] = weak.clone().into();
-        }
-        if let Some(beside) = beside {
-            text["beside"] = beside.into();
-        }
-    }
-    if let Some(file) = &args.init_image {
-        text["init_image"] = file.display().to_string().into();
-        text["strength"] = args.strength.into();
-    }
-    text
-}
-
-/// Writes one picture as `000042.png`; gives its line of the manifest.
-fn write(dir: &FilePath, picture: &Picture) -> Result<Value> {
-    let file = format!("{:06}.png", picture.text["image"].as_u64().unwrap_or_default());
-    let sha256 = picture.save(&dir.join(&file))?;
-    let mut line = picture.text.clone();
-    line["file"] = file.into();
-    line["sha256"] = sha256.into();
-    Ok(line)
 }
 
 fn columns(count: usize) -> usize {

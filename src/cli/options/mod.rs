@@ -11,6 +11,7 @@ use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
 use tch::Device;
 
 use crate::device::{DeviceChoice, Dtype};
+use crate::guidance::{Guide, any_batch};
 
 pub(super) use guidance::{GuidanceArgs, parse_scale, parse_scales, suit};
 
@@ -51,8 +52,14 @@ impl ModelArgs {
 
     /// Images per network call, when `images` are to be made by so many workers: where the batch makes no difference, few
     /// images are shared out among all of them.
-    pub(super) fn batch(&self, denoiser: &dyn Denoiser, images: usize, workers: usize) -> usize {
-        if denoiser.any_batch() { self.batch.min(images.div_ceil(workers)).max(1) } else { self.batch }
+    pub(super) fn batch(
+        &self,
+        denoiser: &dyn Denoiser,
+        guide: Option<&Guide>,
+        images: usize,
+        workers: usize,
+    ) -> usize {
+        if any_batch(denoiser, guide) { self.batch.min(images.div_ceil(workers)).max(1) } else { self.batch }
     }
 
     /// Puts the network on its device; gives the number of batches to run side by side too.
