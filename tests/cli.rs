@@ -104,6 +104,12 @@ fn a_folder_with_pictures_is_kept_gone_on_with_or_replaced() {
     both.sort();
     both.dedup();
     assert_eq!((manifest().lines().count(), both.len()), (6, 6), "the same lines, however they came about");
+    assert!(manifest().starts_with(&before), "in the order of a run that was never broken off");
+    // A picture that is not the one listed is made again.
+    let third = fs::read(dir.path().join("out/000002.png")).unwrap();
+    fs::write(dir.path().join("out/000002.png"), &third[..40]).unwrap();
+    made(&["-s", "0-5", "--resume"]);
+    assert_eq!(fs::read(dir.path().join("out/000002.png")).unwrap(), third);
     // With nothing left to do the sheet is still whole.
     let sheet = fs::read(dir.path().join("out/grid.png")).unwrap();
     made(&["-s", "0-5", "--resume"]);
@@ -115,6 +121,8 @@ fn a_folder_with_pictures_is_kept_gone_on_with_or_replaced() {
     made(&[&other[..], &["--overwrite"]].concat());
     assert_eq!(manifest().lines().count(), 1);
     assert!(!dir.path().join("out/000001.png").exists(), "pictures of the run before are gone");
+    fs::remove_file(dir.path().join("out/manifest.jsonl")).unwrap();
+    refuses(&[&args[..], &["-s", "0"]].concat(), &["holds a picture `000000.png`", "--overwrite"]);
 }
 
 #[test]

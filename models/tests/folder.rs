@@ -193,6 +193,12 @@ fn spec_and_network_go_together() {
         let error = ModelSpec { shape, classes, ..spec.clone() }.fits(&config).unwrap_err();
         assert!(error.contains(says), "{error}");
     }
+    // Maps are bounded too, each at the size of its level.
+    let net = |width: &[i64]| UNet2dConfig { block_out_channels: width.to_vec(), ..config.clone() };
+    let large = ModelSpec { shape: [1, 4096, 4096], ..spec.clone() };
+    large.fits(&net(&[16, 16, 32, 64, 128, 256, 512])).unwrap();
+    let error = large.fits(&net(&[16, 32])).unwrap_err();
+    assert!(error.contains("feature maps of 536870912 values; at most 268435456"), "{error}");
 }
 
 /// Three levels of 65,536 channels are 150 GB and more.

@@ -28,16 +28,16 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Vec<Value>> {
         let path = dir.join(NAME);
         let name = path.display();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
+        let bytes = match fs::metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-            Err(error) => return Err(error).with_context(|| format!("cannot read `{name}`")),
+            Ok(about) if !about.is_file() => bail!("`{name}` is no file; choose another folder"),
+            _ => fs::read(&path).with_context(|| format!("cannot read `{name}`"))?,
         };
         let mut lines = Vec::new();
-        for (i, line) in text.split_inclusive('\n').enumerate() {
-            match serde_json::from_str::<Value>(line) {
+        for (i, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            match serde_json::from_slice::<Value>(line) {
                 Ok(value) if value.is_object() => lines.push(value),
-                _ if !line.ends_with('\n') => {}
+                _ if !line.ends_with(b"\n") => {}
                 _ => bail!(
                     "line {} of `{name}` is no JSON object; choose another folder, or delete that file",
                     i + 1
@@ -93,14 +93,16 @@ mod tests {
     fn lines_come_back_but_for_one_that_was_broken_off() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Manifest::read(dir.path()).unwrap(), [] as [Value; 0]);
-        let lines = [json!({"image": 0}), json!({"image": 3, "file": "000003.png"})];
+        let lines = [json!({"image": 0}), json!({"image": 3, "file": "000003.png", "model": "Größe"})];
         let mut manifest = Manifest::begin(dir.path(), &lines[..1]).unwrap();
         manifest.add(&lines[1..]).unwrap();
         assert_eq!(Manifest::read(dir.path()).unwrap(), lines);
         let path = dir.path().join(NAME);
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, format!("{text}{{\"image\": 4, \"fi")).unwrap();
-        assert_eq!(Manifest::read(dir.path()).unwrap(), lines);
+        for broken in [&b"{\"image\": 4, \"fi"[..], b"{\"image\": 4, \"model\": \"Gr\xc3"] {
+            fs::write(&path, [text.as_bytes(), broken].concat()).unwrap();
+            assert_eq!(Manifest::read(dir.path()).unwrap(), lines);
+        }
         fs::write(&path, format!("nonsense\n{text}")).unwrap();
         let error = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(error.starts_with("line 1 of"), "{error}");

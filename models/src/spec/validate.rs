@@ -82,12 +82,15 @@ impl ModelSpec {
                 "`shape`: height {height} and width {width} do not fit the network; give multiples of {fold}"
             ));
         }
-        // Channels lie in blocks of sixteen.
-        let widest = (config.block_out_channels.iter().max().unwrap_or(&1) + 15) / 16 * 16;
-        if height * width > MAX_MAP / widest {
+        // Of a level, and of the upsampling into it, which keeps the channels of the one below; in blocks of sixteen.
+        let wide = &config.block_out_channels;
+        let map = |level: usize| {
+            let channels = wide[level].max(*wide.get(level + 1).unwrap_or(&0));
+            (channels + 15) / 16 * 16 * (height >> level) * (width >> level)
+        };
+        if let Some(values) = (0..wide.len()).map(map).find(|values| *values > MAX_MAP) {
             problems.push(format!(
-                "`shape`: {height}x{width} pixels of {widest} channels are more than the {MAX_MAP} values that a feature map \
-                 may have"
+                "`shape`: {height}x{width} pixels make feature maps of {values} values; at most {MAX_MAP} are allowed"
             ));
         }
         let labels = self.classes.map(|n| n.saturating_add(1));

@@ -1,12 +1,13 @@
 //! What is to be known about a picture: in the file, in the manifest, and for a run that goes on.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use fewstep_eval::sha256_hex;
-use fewstep_models::ModelSpec;
+use fewstep_models::{ModelFolder, ModelSpec};
 use serde_json::{Map, Value, json};
 
 use super::Args;
@@ -19,7 +20,7 @@ use crate::pipeline::{Job, Program};
 pub(super) fn parameters(
     args: &Args,
     program: &Program,
-    weights: &str,
+    model: &ModelFolder,
     (rule, beside): (&Rule, Option<&str>),
 ) -> Result<Value> {
     let (path, grid, steps) = match program {
@@ -34,7 +35,8 @@ pub(super) fn parameters(
         "path": path.to_string(),
         "grid": grid,
         "dtype": format!("{:?}", args.model.dtype).to_lowercase(),
-        "weights_sha256": weights,
+        "weights_sha256": sha256_hex(model.weight_bytes()),
+        "model_sha256": sha256_hex(model.meaning()?.as_bytes()),
         "fewstep": env!("CARGO_PKG_VERSION"),
     });
     if let Program::Plan(plan) = program {
@@ -79,12 +81,12 @@ pub(super) fn before(parameters: &Value, image: u64, job: &Job, spec: &ModelSpec
 /// What a line of the manifest says beyond [`before`].
 const AFTER: [&str; 4] = ["nfe", "forwards", "file", "sha256"];
 
-/// Lines of an earlier run whose pictures are still in `dir`.
+/// Lines of an earlier run whose pictures are still in `dir`, to the byte.
 ///
 /// # Errors
 /// If that run had other parameters: `expected` is what [`before`] says of a picture in this one.
 pub(super) fn resume(dir: &Path, lines: &[Value], expected: impl Fn(u64) -> Value) -> Result<Vec<Value>> {
-    let mut kept: Vec<Value> = Vec::new();
+    let (mut kept, mut seen) = (Vec::new(), HashSet::new());
     for line in lines {
         let image = line["image"].as_u64();
         let want = expected(image.unwrap_or(0));
@@ -100,13 +102,25 @@ pub(super) fn resume(dir: &Path, lines: &[Value], expected: impl Fn(u64) -> Valu
                 want[key]
             );
         }
-        let there = image
-            .is_some_and(|image| line["file"] == file_name(image) && dir.join(file_name(image)).is_file());
-        if there && !kept.iter().any(|other| other["image"] == line["image"]) {
+        let whole = |image: &u64| {
+            let name = file_name(*image);
+            // Of a picture that was being written when the power went, only the name may be there.
+            line["file"] == name
+                && fs::read(dir.join(name)).is_ok_and(|bytes| line["sha256"] == sha256_hex(&bytes))
+        };
+        if image.filter(whole).is_some_and(|image| seen.insert(image)) {
             kept.push(line.clone());
         }
     }
     Ok(kept)
+}
+
+/// The lines of a run that was gone on with, as if it had never been broken off, so that whoever takes the first few gets the
+/// same ones: in the order `asked`, after those of `kept` that were not asked for this time.
+pub(super) fn in_order(kept: &[u64], asked: &[u64], mut lines: BTreeMap<u64, Value>) -> Vec<Value> {
+    let now: HashSet<u64> = asked.iter().copied().collect();
+    let order = kept.iter().filter(|image| !now.contains(image)).chain(asked);
+    order.filter_map(|image| lines.remove(image)).collect()
 }
 
 /// Removes the pictures that the manifest of an earlier run lists.

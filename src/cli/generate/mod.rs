@@ -9,9 +9,9 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use fewstep_eval::sha256_hex;
 use fewstep_samplers::Plan;
 use image::imageops::FilterType;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::Value;
 use tch::Tensor;
@@ -127,21 +127,16 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     create_dir(&args.output)?;
     let earlier = Manifest::read(&args.output)?;
-    ensure!(
-        earlier.is_empty() || args.resume || args.overwrite,
-        "`{}` holds {} pictures of an earlier run; go on with that run by --resume, replace them by --overwrite, or choose \
-         another folder",
-        args.output.display(),
-        earlier.len()
-    );
+    if !args.resume && !args.overwrite {
+        refuse_pictures(&args.output, &images, earlier.len())?;
+    }
     let (denoiser, device, workers) = args.model.load(&folder)?;
     let guide = args.guiding.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
 
     let batch = args.model.batch(&denoiser, guide.as_ref(), images.len(), workers);
     let mut job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
     let beside = if guide.is_some() { args.guiding.identity(&rule)? } else { None };
-    let weights = sha256_hex(folder.weight_bytes());
-    let parameters = about::parameters(args, &program, &weights, (&rule, beside.as_deref()))?;
+    let parameters = about::parameters(args, &program, &folder, (&rule, beside.as_deref()))?;
     // After all that may be refused, which leaves an earlier run as it was, and before the work, so that an unusable folder is
     // found out at once.
     let kept = if args.resume {
@@ -153,7 +148,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     if args.overwrite {
         about::remove(&args.output, &earlier)?;
     }
-    let there: BTreeMap<u64, Value> =
+    let order: Vec<u64> = kept.iter().filter_map(|line| line["image"].as_u64()).collect();
+    let mut there: BTreeMap<u64, Value> =
         kept.into_iter().filter_map(|line| Some((line["image"].as_u64()?, line))).collect();
     let all = job.images.clone();
     job.images.retain(|image| !there.contains_key(image));
@@ -164,17 +160,13 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     };
     all.iter().filter_map(|image| there.get(image)).for_each(say);
 
-    let steps = program.steps().map(|steps| (job.batches() * steps) as u64);
-    let bar = bar(steps.unwrap_or(0), if steps.is_some() { KNOWN } else { "{prefix} {spinner} {elapsed}" });
-    bar.set_prefix(match &program {
-        Program::Plan(plan) => format!("{} · NFE {}", plan.solver, plan.nfe()),
-        Program::Dynamic { solver, .. } => solver.name(),
-    });
+    let bar = progress(&program, &job);
     let watch: Arc<dyn Observer> = Arc::new(Watch(bar.clone()));
     let mut batches = Batches::guided(program, &denoiser, guide.as_ref(), &job, &watch);
     // The first pictures of the run, by their numbers.
     let shown = &all[..all.len().min(SHEET)];
     let mut sheet: BTreeMap<u64, Tensor> = BTreeMap::new();
+    let mut made = Vec::new();
     for batch in &mut batches {
         let batch = batch?;
         let pixels = quantise(&batch.x);
@@ -190,6 +182,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             pictures.par_iter().map(|picture| about::write(&args.output, picture)).collect::<Result<_>>()?;
         manifest.add(&lines)?;
         lines.iter().for_each(say);
+        if args.resume {
+            made.extend(lines);
+        }
         if sheet.len() < shown.len() {
             let images = batch.images.iter().zip(0..).map(|(image, i)| (*image, pixels.narrow(0, i, 1)));
             sheet.extend(images.filter(|(image, _)| shown.contains(image)));
@@ -202,13 +197,44 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     write_sheet(args, all.len(), &shown.iter().filter_map(|image| sheet.get(image)).collect::<Vec<_>>())?;
     if cancelled {
+        let how = if args.overwrite { "with --resume in place of --overwrite" } else { "with --resume" };
         note(&format!(
-            "stopped; the finished pictures are in `{}`, and the same command with --resume makes the others",
+            "stopped; the finished pictures are in `{}`, and the same command {how} makes the others",
             args.output.display()
         ));
         return Ok(Exit::Interrupted);
     }
+    if !made.is_empty() {
+        there.extend(made.into_iter().filter_map(|line: Value| Some((line["image"].as_u64()?, line))));
+        Manifest::begin(&args.output, &about::in_order(&order, &all, there))?;
+    }
     Ok(Exit::Done)
+}
+
+fn progress(program: &Program, job: &Job) -> ProgressBar {
+    let steps = program.steps().map(|steps| (job.batches() * steps) as u64);
+    let bar = bar(steps.unwrap_or(0), if steps.is_some() { KNOWN } else { "{prefix} {spinner} {elapsed}" });
+    bar.set_prefix(match program {
+        Program::Plan(plan) => format!("{} · NFE {}", plan.solver, plan.nfe()),
+        Program::Dynamic { solver, .. } => solver.name(),
+    });
+    bar
+}
+
+/// Refuses a folder with pictures of an earlier run, listed or not.
+fn refuse_pictures(dir: &FilePath, images: &[u64], listed: usize) -> Result<()> {
+    let shown = dir.display();
+    ensure!(
+        listed == 0,
+        "`{shown}` holds {listed} pictures of an earlier run; go on with that run by --resume, replace them by --overwrite, or \
+         choose another folder"
+    );
+    if let Some(file) =
+        images.iter().map(|image| about::file_name(*image)).find(|file| dir.join(file).exists())
+    {
+        bail!("`{shown}` holds a picture `{file}`; replace it by --overwrite, or choose another folder");
+    }
+    Ok(())
 }
 
 /// `grid.png`: the first pictures of a run of `count`.
