@@ -217,6 +217,26 @@ fn what_a_budget_chooses_makes_no_rows() {
 }
 
 #[test]
+fn cells_stand_in_the_order_of_the_command_that_names_them_all() {
+    let (dir, model) = model();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let nfes = |nfe: &str| {
+        let what = ["bench", "-m", &model, "--solver", "ddim", "--nfe", nfe, "--samples", "20", "--json"];
+        let (report, _) = report(&[&what[..], &["--teacher", "none", "-o", &out, "--resume"]].concat());
+        report["cells"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|cell| cell["nfe"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(nfes("3"), [3]);
+    assert_eq!(nfes("2"), [3, 2]);
+    assert_eq!(nfes("1,2,3"), [1, 2, 3]);
+    assert_eq!(nfes("2"), [1, 2, 3]);
+}
+
+#[test]
 fn metrics_without_a_meaning_are_refused() {
     let (dir, model) = model();
     let out = dir.path().join("out").to_str().unwrap().to_owned();

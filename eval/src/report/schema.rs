@@ -115,6 +115,14 @@ impl Report {
         }
     }
 
+    /// Puts the cells into the order of these plans, if all of them are among these.
+    pub fn arrange(&mut self, plan_hashes: &[&str]) {
+        let place = |cell: &Cell| plan_hashes.iter().position(|hash| *hash == cell.plan_hash);
+        if self.cells.iter().all(|cell| place(cell).is_some()) {
+            self.cells.sort_by_key(place);
+        }
+    }
+
     /// Names the machine of a cell that is measured now, beside those of earlier cells.
     pub fn measured_on(&mut self, machine: &str) {
         if self.machine.split("; ").all(|known| known != machine) {

@@ -145,6 +145,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut failures = Failures::default();
     let finished = bench.run(&tasks, teacher.as_ref(), &mut record, &mut failures)?;
     let shown = bench.judge.choice().shown();
+    // However many commands it took, the one that names all cells has them in its order.
+    record.report.arrange(&tasks.iter().map(|task| task.hash.as_str()).collect::<Vec<_>>());
+    record.save()?;
     record.draw(shown)?;
     if args.json {
         print(&record.report.to_json()?);
