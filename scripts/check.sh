@@ -30,8 +30,7 @@ step 'lints' cargo clippy --release --locked --workspace --all-targets -- -D war
 step 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
 # The samplers have had their tests above, with overflow checks and debug assertions.
 step 'tests' cargo test --release --locked --workspace --exclude fewstep-samplers
-
-step 'program' cargo build --release --locked
+# With the program that the tests have built and called.
 step 'end to end' scripts/e2e.sh
 
 printf '\nall checks passed in %d s\n' "$SECONDS"

@@ -24,7 +24,7 @@ fn check(extra: &[&str], accuracy: f64, damages: &[&str]) {
         return;
     }
     let out = Command::new(env!("CARGO_BIN_EXE_fewstep"))
-        .args(["eval", "extractor", "--json", "--data", data.to_str().unwrap()])
+        .args(["eval", "extractor", "--json", "--images", "2000", "--data", data.to_str().unwrap()])
         .args(extra)
         .output()
         .unwrap();

@@ -123,6 +123,14 @@ impl Split {
         self.labels.is_empty()
     }
 
+    /// The first `n` images alone; all of them, if there are no more.
+    #[must_use]
+    pub fn first(mut self, n: usize) -> Self {
+        self.labels.truncate(n);
+        self.images.truncate(self.labels.len() * self.channels * Self::SIDE * Self::SIDE);
+        self
+    }
+
     /// Images `first .. first + count` as a u8 tensor `[count, channels, 28, 28]` on the CPU.
     ///
     /// # Errors
