@@ -29,6 +29,19 @@ fn clap_is_well_formed() {
 }
 
 #[test]
+fn a_budget_that_cannot_be_met_exactly_is_told() {
+    // Two evaluations a step, one into zero.
+    let out = run(&["plan", "--solver", "heun", "--path", "flow", "--nfe", "4", "--json"]);
+    assert!(out.status.success());
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.contains("`heun` cannot spend exactly 4 evaluations here; it spends 3"), "{said}");
+    let plan: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(plan["ops"].as_array().unwrap().iter().filter(|op| op["op"] == "eval").count(), 3);
+    let met = run(&["plan", "--solver", "heun", "--path", "flow", "--nfe", "5"]);
+    assert!(met.status.success() && met.stderr.is_empty());
+}
+
+#[test]
 fn plan_prints_a_table_and_json_that_generate_replays() {
     let out = run(&["plan", "--solver", "heun", "--path", "edm", "--steps", "2"]);
     assert!(out.status.success());
@@ -140,6 +153,14 @@ fn a_picture_can_be_the_start() {
     let line: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((line["steps"].as_u64(), line["nfe"].as_u64()), (Some(3), Some(6)));
     assert_eq!(line["grid"], "power-t:k=2, nodes 7 to 10 of 0 to 10");
+    // The same part of a plan can be looked at, and replayed.
+    let shown = run(&[&["plan", "--json", "--strength", "0.3"], &plan[..]].concat());
+    fs::write(at("part.json"), shown.stdout).unwrap();
+    let replayed = run(&[&part[..], &["--plan", &at("part.json"), "-o", &at("f")]].concat());
+    let again: Value = serde_json::from_slice(&replayed.stdout).unwrap();
+    assert_eq!((&line["grid"], &line["nfe"]), (&again["grid"], &again["nfe"]));
+    let pixels = |name: &str| image::open(at(name)).unwrap().into_luma8().into_raw();
+    assert_eq!(pixels("b/000000.png"), pixels("f/000000.png"));
     let budget =
         run(&[&part[..], &["--solver", "heun", "--nfe", "8", "--strength", "0.5", "-o", &at("c")]].concat());
     let line: Value = serde_json::from_slice(&budget.stdout).unwrap();

@@ -19,7 +19,8 @@ pub struct Entry {
     /// Parameters with defaults and ranges, one line for help texts; empty when it has none of its own. Every solver
     /// takes `afs` besides.
     pub params: &'static str,
-    /// Order of convergence with default parameters; of a stochastic method, that of its deterministic limit.
+    /// Order of convergence with default parameters; of a stochastic method, that of its deterministic limit, or in
+    /// distribution if it has none.
     pub order: u32,
     /// Network evaluations per full step.
     pub evals_per_step: u32,

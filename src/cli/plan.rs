@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use fewstep_samplers::Path;
 
-use super::options::{Budget, GridArgs};
+use super::options::{Budget, GridArgs, parse_strength};
 use super::solver::{AnySolver, note_unspent};
 use super::{Exit, print};
 use crate::output::steps_svg;
@@ -22,6 +22,9 @@ pub(super) struct Args {
     nfe: Option<usize>,
     #[command(flatten)]
     grid: GridArgs,
+    /// Share of the steps, the last ones: what `generate --init-image --strength` runs
+    #[arg(long, default_value_t = 1.0, value_parser = parse_strength)]
+    strength: f64,
     /// Print JSON (docs/plan-schema.md)
     #[arg(long, conflicts_with = "svg")]
     json: bool,
@@ -38,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let path = args.grid.path(&Path::VpLinear { beta_0: 0.1, beta_1: 20.0 });
     let steps = args.steps.unwrap_or_else(|| args.grid.default_steps(&path));
     let budget = args.nfe.map_or(Budget::Steps(steps), Budget::Nfe);
-    let plan = AnySolver::parse(&args.solver, &args.grid)?.plan(&args.grid, &path, budget, 1.0)?;
+    let plan = AnySolver::parse(&args.solver, &args.grid)?.plan(&args.grid, &path, budget, args.strength)?;
     note_unspent(&plan, args.nfe);
     ensure!(plan.validate().is_ok(), "the compiled plan is not valid; please report this");
     print(&if args.json {

@@ -84,12 +84,17 @@ impl Row {
     }
 }
 
-/// Order and evaluations per step are no fixed numbers here.
+/// `evals_per_step` is null where a step takes as many as it takes.
 fn dynamic_json(e: &DynamicEntry) -> Value {
     json!({
-        "name": e.name, "family": DYNAMIC, "summary": e.summary, "params": e.params,
-        "order": null, "evals_per_step": null, "deterministic": true, "reference": e.reference,
+        "name": e.name, "family": DYNAMIC, "summary": e.summary, "params": e.params, "order": e.order,
+        "evals_per_step": e.evals_per_step, "deterministic": true, "reference": e.reference,
+        "asks": name(e.pred), "asks_on_flow": name(e.pred),
     })
+}
+
+fn evals(e: &DynamicEntry) -> String {
+    e.evals_per_step.map_or_else(|| "varies".to_owned(), |n| n.to_string())
 }
 
 /// They bring grids of their own.
@@ -139,7 +144,12 @@ fn table(rows: &[Row]) -> String {
         let _ = writeln!(
             text,
             "{:<width$}{:<7}{:<10}{:<8}{:<asks$}{}",
-            e.name, "-", "varies", "none", "as pred", e.summary
+            e.name,
+            e.order,
+            evals(e),
+            "none",
+            name(e.pred),
+            e.summary
         );
         more(&mut text, [e.params, e.reference]);
     }
@@ -154,7 +164,7 @@ fn markdown(rows: &[Row]) -> String {
         "# Solvers\n\n\
          Written by `fewstep samplers --markdown`; a test keeps it equal to the program's own list.\n\n\
          *Order* is the order of convergence with default parameters, measured by `samplers/tests/order.rs`; of a \
-         stochastic solver, that of its noise-free limit. *NFE* are network evaluations a full step. *Asks for* is the \
+         stochastic solver, that of its noise-free limit, or in distribution where it has none (`stochastic.rs`). *NFE* are network evaluations a full step. *Asks for* is the \
          prediction that the formulas are written in; every network answers all of them, by exact conversion. A solver \
          is named on the command line as `name` or `name:key=value:key=value`. All but the dynamic ones take `afs=true` too: \
          it saves the first evaluation, where the state is nearly all noise (analytical first step, arXiv 2210.05475).\n",
@@ -189,10 +199,21 @@ fn markdown(rows: &[Row]) -> String {
     let _ = write!(
         text,
         "\n## {DYNAMIC}\n\nTheir steps depend on what the network says, so that they have no plan, only `generate` runs them, and \
-         each image has its own cost.\n\n| solver | what it is | reference |\n|---|---|---|\n"
+         each image has its own cost. *NFE* are those of an accepted step.\n\n\
+         | solver | what it is | order | NFE | noise | asks for | reference |\n|---|---|---|---|---|---|---|\n"
     );
     for e in dynamic_registry() {
-        let _ = writeln!(text, "| `{}` | {}<br>`{}` | {} |", e.name, e.summary, e.params, e.reference);
+        let _ = writeln!(
+            text,
+            "| `{}` | {}<br>`{}` | {} | {} | none | {} | {} |",
+            e.name,
+            e.summary,
+            e.params,
+            e.order,
+            evals(e),
+            name(e.pred),
+            e.reference
+        );
     }
     text.push_str(
         "\n## Schedulers of diffusers\n\nThe same numbers as diffusers 0.42.1, faults included; [diffusers.md](diffusers.md) compares them \

@@ -67,7 +67,7 @@ impl AnySolver {
             Self::Diffusers(scheduler) => {
                 ensure!(
                     strength >= 1.0,
-                    "`{}` starts from pure noise only; leave --init-image out",
+                    "`{}` starts from pure noise only; leave --init-image and --strength out",
                     self.name()
                 );
                 ensure!(

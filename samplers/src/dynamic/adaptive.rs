@@ -7,9 +7,9 @@ use super::Dynamic;
 use super::course::Course;
 use super::entry::DynamicEntry;
 use super::machine::{Machine, Tolerance};
-use crate::Grid;
 use crate::solvers::exponential::Quantity;
 use crate::spec::{Params, spec_text};
+use crate::{Grid, Pred};
 use course::AdaptiveCourse;
 
 const PARAMS: &str = "atol=0.0078, rtol=0.05 (error per step), h_init=0.05 (first step), theta=0.9 (safety), \
@@ -20,6 +20,9 @@ pub(super) const ENTRY_12: DynamicEntry = DynamicEntry {
     name: "dpm-12",
     summary: "DPM-Solver-12: steps as long as an error estimate allows, two evaluations each",
     params: PARAMS,
+    order: 2,
+    evals_per_step: Some(2),
+    pred: Pred::Eps,
     reference: "Lu et al. 2022, arXiv 2206.00927, appendix C; step control: arXiv 2105.14080, algorithm 1",
     build: |p| Ok(Dynamic::Adaptive(Adaptive::from_params(Order::Two, p)?)),
 };
@@ -28,6 +31,8 @@ pub(super) const ENTRY_12: DynamicEntry = DynamicEntry {
 pub(super) const ENTRY_23: DynamicEntry = DynamicEntry {
     name: "dpm-23",
     summary: "DPM-Solver-23: steps as long as an error estimate allows, three evaluations each",
+    order: 3,
+    evals_per_step: Some(3),
     build: |p| Ok(Dynamic::Adaptive(Adaptive::from_params(Order::Three, p)?)),
     ..ENTRY_12
 };

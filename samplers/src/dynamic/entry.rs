@@ -1,8 +1,8 @@
 //! What the list of dynamic solvers says of each.
 
 use super::Dynamic;
-use crate::Result;
 use crate::spec::Params;
+use crate::{Pred, Result};
 
 /// What is known about a dynamic solver before it is built.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,12 @@ pub struct DynamicEntry {
     pub summary: &'static str,
     /// Parameters with defaults and ranges, one line for help texts.
     pub params: &'static str,
+    /// Order of the solution that is kept.
+    pub order: u32,
+    /// Network evaluations per accepted step, after the first; nothing where steps are repeated as often as it takes.
+    pub evals_per_step: Option<u32>,
+    /// What the network is asked for with default parameters.
+    pub pred: Pred,
     /// Paper and place in it.
     pub reference: &'static str,
     /// Builds the solver from its parameters.

@@ -15,6 +15,9 @@ pub(super) const ENTRY: DynamicEntry = DynamicEntry {
     name: "paradigms",
     summary: "ParaDiGMS: a window of DDIM steps at once until they agree; fewer rounds, more evaluations",
     params: "window=8 (steps at once), tol=0.1 (against the noise of a step), eta=0 (share of ancestral noise, 0 to 1)",
+    order: 1,
+    evals_per_step: None,
+    pred: Pred::X0,
     reference: "Shih et al. 2023, arXiv 2305.16317, algorithm 1",
     build: |p| Ok(Dynamic::Paradigms(Paradigms::from_params(p)?)),
 };

@@ -27,9 +27,10 @@ pub(crate) const ENTRY: Entry = Entry {
 pub struct Ddpm {
     /// Which variance a step of the chain has, `small^(1-f) large^f` with this `f`.
     ///
-    /// 0 is that of `x'` given `x` and `x0`, `sigma'^2 (1 - e^(-2h))`: right for data that is one point. 1 is that of `x`
-    /// given `x'` in the forward chain, `sigma^2 (1 - e^(-2h))`, the paper's `beta`: right for standard normal data, far too
-    /// large in long steps. What lies between is the range from which a network with learned variances chooses (Nichol,
+    /// 0 is that of `x'` given `x` and `x0`, `sigma'^2 (1 - e^(-2h))`: right for data that is one point. 1 is the paper's
+    /// `beta`, `sigma^2 (1 - e^(-2h))` where `alpha^2 + sigma^2` = 1; in general that of `x'` given `x` for standard normal
+    /// data, `(alpha'^2 + sigma'^2) / (alpha^2 + sigma^2)` times as much, which a change of the path's scaling leaves as it
+    /// is. It is right for such data and too large in long steps for all other. What lies between is the range from which a network with learned variances chooses (Nichol,
     /// Dhariwal 2021, arXiv 2102.09672, eq. 15); here it is one number, for the network has no such output.
     pub variance: f64,
 }
@@ -47,7 +48,12 @@ impl Ddpm {
 
     fn split(self, from: &Node, to: &Node) -> Split {
         let small = Split::ancestral(from, to, 1.0);
-        if to.sigma > 0.0 { small.scaled((from.sigma / to.sigma).powf(self.variance)) } else { small }
+        if to.sigma == 0.0 {
+            return small;
+        }
+        let width = |node: &Node| node.alpha.hypot(node.sigma);
+        let large = from.sigma / to.sigma * width(to) / width(from);
+        small.scaled(large.powf(self.variance))
     }
 }
 

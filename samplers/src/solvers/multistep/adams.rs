@@ -51,7 +51,7 @@ pub(crate) const ENTRY_IPNDM: Entry = entry(
 pub(crate) const ENTRY_PNDM: Entry = entry(
     "pndm",
     "Adams",
-    "iPNDM with a Runge-Kutta start: 9 evaluations more than steps (rk4), or 1 (plms)",
+    "iPNDM with a Runge-Kutta start: up to 9 evaluations more than steps (rk4), or 1 (plms)",
     "warm_up=rk4 (three steps of four evaluations; or plms: one of two)",
     2,
     PNDM,

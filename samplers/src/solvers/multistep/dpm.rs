@@ -64,7 +64,7 @@ pub(crate) const ENTRY_PP_3M: Entry = entry(
 /// The exact integral of a slope in `lambda`: DPM-Solver++(2M) of type `heun` that never lowers its order by itself.
 pub(crate) const ENTRY_RES_2M: Entry = entry(
     "res-2m",
-    "DPM-Solver++",
+    "RES",
     "RES-2M: exponential multistep on x0 that keeps the stiff order conditions",
     "",
     2,
