@@ -239,25 +239,3 @@ fn names_rebuild_their_solver() {
         assert_eq!(solver(spec).unwrap().name(), spec);
     }
 }
-
-#[test]
-#[ignore = "a measurement: cargo test --release -p fewstep-samplers --test multistep_identities -- --ignored --nocapture"]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::print_stderr,
-    reason = "a measurement"
-)]
-fn time_to_compile_fifty_steps() {
-    for entry in fewstep_samplers::registry() {
-        for path in ["vp-linear", "sd"] {
-            let g = grid_to(path, "power-t:k=2", 50, End::TMin);
-            let solver = solver(entry.name).unwrap();
-            let start = std::time::Instant::now();
-            for _ in 0..20 {
-                solver.plan(&g).unwrap();
-            }
-            eprintln!("{:14} {path:10} {:?}", entry.name, start.elapsed() / 20);
-        }
-    }
-}

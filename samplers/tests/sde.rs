@@ -227,8 +227,15 @@ fn order_along_the_path() {
         ("sde-dpmpp-2m", 1.0),
         ("sde-dpmpp-2m:type=heun", 1.0),
         ("sde-dpmpp-3m:type=exact", 1.0),
+        // Between tau = 0 and 1 a step weighs its whole increment alike and not along the step as the
+        // equation does. What that leaves out has mean 0 and the size h^(3/2), which N steps sum to h.
+        ("sde-dpmpp-1:tau=0.5", 1.0),
+        ("sde-dpmpp-2m:tau=0.5", 1.0),
+        ("sde-dpmpp-2m:type=heun:tau=0.5", 1.0),
+        ("sde-dpmpp-3m:type=exact:tau=0.5", 1.0),
         // The last step without noise leaves out an increment.
         ("sa-solver", 0.5),
+        ("sa-solver:tau=0.5", 0.5),
     ] {
         let exact = path_response(spec, &fine, &fine, start);
         let errors = [40, 80, 160].map(|n| {

@@ -125,11 +125,21 @@ fn ddpm_on_a_table_is_the_chain_of_the_paper() {
 fn the_large_variance_is_right_for_standard_normal_data_and_the_small_one_for_a_point() {
     // The point is in `every_solver_is_exact_for_constant_data`.
     let data = Mixture::gaussian(1.0).unwrap();
-    for (path, rule) in [("vp-linear", "power-t:k=2"), ("ddpm", "trailing"), ("vp-cosine", "uniform-t")] {
-        let p = plan("ddpm:variance=large", &grid_to(path, rule, 7, End::TMin));
-        close(spread(&p, &data, 0.0, 1.0).1, 1.0, 1e-12, path);
-        let small = plan("ddpm", &grid_to(path, rule, 7, End::TMin));
-        assert!(spread(&small, &data, 0.0, 1.0).1 < 0.999, "{path}");
+    for (path, rule) in [
+        ("vp-linear", "power-t:k=2"),
+        ("ddpm", "trailing"),
+        ("vp-cosine", "uniform-t"),
+        ("edm", "karras"),
+        // The step into clean data, its usual end, adds no noise.
+        ("flow", "1,0.9,0.75,0.6,0.4,0.2,0.1,0.05"),
+    ] {
+        let g = grid_to(path, rule, 7, End::TMin);
+        let width = |node: &Node| node.alpha.hypot(node.sigma);
+        let (start, end) = (width(&g.nodes()[0]), width(&g.nodes()[7]));
+        let after = |spec: &str| spread(&plan(spec, &g), &data, 0.0, start).1 / end;
+        close(after("ddpm:variance=large"), 1.0, 1e-12, path);
+        let small = after("ddpm");
+        assert!(small < 0.999, "{path}: {small}");
     }
 }
 
@@ -191,6 +201,12 @@ fn order_in_distribution() {
     // Deviation of the output for normal data against its exact value.
     let width = |n: &Node| (0.5 * n.alpha).hypot(n.sigma);
     let mut measured = Vec::new();
+    // A segment has as many nodes as it is given, so that the order shows only if they grow with the grid.
+    // Its lower end is a node of each grid here, three quarters of the way.
+    let spec_for = |spec: &str, n: usize| match spec {
+        "restart" => format!("restart:segments={}x2@0.188-1+{}x1@0.188-4", n / 4 + 1, n / 2 + 1),
+        other => other.to_owned(),
+    };
     for (spec, order) in [
         ("ddpm", 1.0),
         ("ddpm:variance=large", 1.0),
@@ -200,12 +216,20 @@ fn order_in_distribution() {
         ("dpmpp-2s-a:eta=0.5", 2.0),
         ("dpmpp-sde", 2.0),
         ("dpmpp-sde:eta=0.5", 2.0),
+        // Churn raises the level of each step by the share s_churn / N: as N grows it is a fixed share of the
+        // step down that follows. Its noise is exact in law whatever it adds, so that what is left is the
+        // error of Heun's longer steps, of the order that the entry declares without churn.
+        ("heun:s_churn=2", 2.0),
+        ("heun:s_churn=8", 2.0),
+        ("heun:s_churn=8:s_min=0.2:s_max=3", 2.0),
+        ("restart", 2.0),
     ] {
         let points: Vec<(usize, f64)> = [40, 80, 160, 320]
             .into_iter()
             .map(|n| {
                 let g = common::smooth(n);
-                let got = spread(&plan(spec, &g), &normal(), 0.0, width(&g.nodes()[0])).1;
+                let p = plan(&spec_for(spec, n), &g);
+                let got = spread(&p, &normal(), 0.0, width(&g.nodes()[0])).1;
                 (n, (got - width(&g.nodes()[n])).abs())
             })
             .collect();

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod images;
+pub(crate) mod specs;
 
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};

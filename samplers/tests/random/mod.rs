@@ -18,8 +18,14 @@ enum Accepts {
     Number(f64, f64),
     Whole(usize, usize),
     Words(Vec<String>),
-    /// The message is of a kind that this file does not know; the parameter keeps its default.
-    Unknown,
+    /// A word or a number within the range.
+    WordOr(Vec<String>, f64, f64),
+    /// Whole numbers with `+` between them.
+    Sum,
+    /// At most so many digits, each within the range; or `none`.
+    Digits(usize, (usize, usize)),
+    /// Ranges of noise levels, `nodes x repeats @ low - high`; or `none`.
+    Segments,
 }
 
 /// Finds the parameters of `name` and what they accept, by asking wrongly: the messages of errors name both.
@@ -30,32 +36,49 @@ pub(crate) fn knobs(name: &str, parse: impl Fn(&str) -> Result<(), Error>) -> Ve
     let Some((_, known)) = hint.split_once("known: ") else { return Vec::new() };
     let keys = known.split('`').skip(1).step_by(2);
     keys.map(|key| {
-        let accepts = match parse(&format!("{name}:{key}=no-such-value")) {
-            Err(Error::BadParam { expected, .. }) => Accepts::read(&expected),
-            _ => Accepts::Unknown,
+        let Err(Error::BadParam { expected, .. }) = parse(&format!("{name}:{key}=no-such-value")) else {
+            panic!("{name}:{key} takes any text");
         };
+        // A parameter that keeps its default in 20,000 cases is a parameter that nobody tests.
+        let accepts = Accepts::read(&expected)
+            .unwrap_or_else(|| panic!("no values for {name}:{key}, which takes {expected}: teach `Accepts`"));
         Knob { key: key.to_owned(), accepts }
     })
     .collect()
 }
 
 impl Accepts {
-    fn read(expected: &str) -> Self {
+    fn read(expected: &str) -> Option<Self> {
         fn range<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
             let (lo, hi) = text.split_once(" to ")?;
             Some((lo.parse().ok()?, hi.parse().ok()?))
         }
-        let whole = expected.strip_prefix("a whole number from ").and_then(range);
-        let number = expected.strip_prefix("a number from ").and_then(range);
-        match (whole, number) {
-            (Some((lo, hi)), _) => Self::Whole(lo, hi),
-            (_, Some((lo, hi))) => Self::Number(lo, hi),
-            _ => {
-                let words: Vec<String> = expected.split(" or ").map(str::to_owned).collect();
-                let plain = words.len() > 1 && words.iter().all(|word| !word.contains([' ', ',']));
-                if plain { Self::Words(words) } else { Self::Unknown }
-            }
+        let number = |text: &str| text.strip_prefix("a number from ").and_then(range);
+        if let Some((lo, hi)) = expected.strip_prefix("a whole number from ").and_then(range) {
+            return Some(Self::Whole(lo, hi));
         }
+        if let Some((lo, hi)) = number(expected) {
+            return Some(Self::Number(lo, hi));
+        }
+        if expected.starts_with("whole numbers with `+`") {
+            return Some(Self::Sum);
+        }
+        if expected.starts_with("none, or ranges like ") {
+            return Some(Self::Segments);
+        }
+        if let Some((most, digits)) =
+            expected.strip_prefix("none, or 1 to ").and_then(|text| text.split_once(" digits from "))
+        {
+            return Some(Self::Digits(most.parse().ok()?, range(digits.split(',').next()?)?));
+        }
+        if let Some((words, (lo, hi))) =
+            expected.rsplit_once(", or ").and_then(|(words, rest)| Some((words, number(rest)?)))
+        {
+            return Some(Self::WordOr(words.split(", ").map(str::to_owned).collect(), lo, hi));
+        }
+        let words: Vec<String> = expected.split(" or ").map(str::to_owned).collect();
+        let plain = words.len() > 1 && words.iter().all(|word| !word.contains([' ', ',']));
+        plain.then_some(Self::Words(words))
     }
 }
 
@@ -100,27 +123,50 @@ impl Random {
     pub(crate) fn spec(&mut self, name: &str, knobs: &[&Knob], p: f64) -> String {
         let mut spec = name.to_owned();
         for knob in knobs {
-            if self.chance(p)
-                && let Some(value) = self.value(&knob.accepts)
-            {
-                write!(spec, ":{}={value}", knob.key).unwrap();
+            if self.chance(p) {
+                write!(spec, ":{}={}", knob.key, self.value(knob)).unwrap();
             }
         }
         spec
     }
 
-    /// An end of the range now and then, otherwise something within it; wide ranges by orders of magnitude.
-    fn value(&mut self, accepts: &Accepts) -> Option<String> {
-        Some(match accepts {
-            Accepts::Number(lo, hi) => match self.below(12) {
-                0 => lo.to_string(),
-                1 => hi.to_string(),
-                _ if hi - lo > 50.0 => (lo + 10f64.powf(self.between(-3.0, 2.0))).min(*hi).to_string(),
-                _ => self.between(*lo, *hi).to_string(),
-            },
+    /// A value that the parameter accepts.
+    pub(crate) fn value(&mut self, knob: &Knob) -> String {
+        match &knob.accepts {
             Accepts::Whole(lo, hi) => (lo + self.below(hi.saturating_sub(*lo).min(10_000) + 1)).to_string(),
             Accepts::Words(words) => self.pick(words).clone(),
-            Accepts::Unknown => return None,
-        })
+            Accepts::WordOr(words, ..) if self.chance(0.5) => self.pick(words).clone(),
+            Accepts::Number(lo, hi) | Accepts::WordOr(_, lo, hi) => self.number(*lo, *hi),
+            // Most grids have fewer steps than 12; repeats and any order are allowed.
+            Accepts::Sum => self.joined(4, "+", |r| r.below(12).to_string()),
+            Accepts::Digits(..) | Accepts::Segments if self.chance(0.15) => "none".to_owned(),
+            Accepts::Digits(most, (lo, hi)) => {
+                self.joined(*most, "", |r| (lo + r.below(hi - lo + 1)).to_string())
+            }
+            Accepts::Segments => self.joined(3, "+", Self::segment),
+        }
+    }
+
+    /// An end of the range now and then, otherwise something within it; wide ranges by orders of magnitude.
+    fn number(&mut self, lo: f64, hi: f64) -> String {
+        match self.below(12) {
+            0 => lo.to_string(),
+            1 => hi.to_string(),
+            _ if hi - lo > 50.0 => (lo + 10f64.powf(self.between(-3.0, 2.0))).min(hi).to_string(),
+            _ => self.between(lo, hi).to_string(),
+        }
+    }
+
+    /// Levels that most grids reach, over a factor that is seldom less than one of their steps.
+    fn segment(&mut self) -> String {
+        let low = 10f64.powf(self.between(-1.5, 0.3));
+        let high = low * 10f64.powf(self.between(0.05, 1.0));
+        format!("{}x{}@{low}-{high}", 2 + self.below(4), 1 + self.below(3))
+    }
+
+    /// From one to `most` pieces.
+    fn joined(&mut self, most: usize, with: &str, piece: impl Fn(&mut Self) -> String) -> String {
+        let pieces: Vec<String> = (0..=self.below(most)).map(|_| piece(self)).collect();
+        pieces.join(with)
     }
 }
