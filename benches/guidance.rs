@@ -50,6 +50,7 @@ fn main() {
         // Turns are paired, so that what else the machine does falls on both.
         let ratio = median(times.iter().zip(&spent[0]).map(|(a, b)| a / b).collect());
         println!("{text:<34}{:>10.2}{ratio:>14.4}", median(times.clone()));
+        assert!(ratio <= 1.01, "`{text}` takes {ratio:.4} of the time of cfg");
     }
 
     classifier(&model, node);

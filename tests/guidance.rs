@@ -108,12 +108,13 @@ fn passes_of_the_network_are_counted() {
         ("sparse:every=4", 8 + 2),
         ("cached:every=2", 8 + 4),
         ("schedule:shape=linear", 8 + 7),
-        ("cfg-zero:zero_steps=1", 14),
+        ("cfg-zero", 14),
+        ("cfg-zero:zero_steps=0", 16),
         ("adaptive:gamma=-1", 8 + 1),
         ("adaptive:gamma=1", 16),
         // A step without velocity is one whatever the schedule or a closed gate says.
-        ("cfg-zero:zero_steps=1+schedule", 14),
-        ("cfg-zero:zero_steps=1+sparse:every=8", 7),
+        ("cfg-zero+schedule", 14),
+        ("cfg-zero+sparse:every=8", 7),
         // Computed at steps 0 and 6, carried at 3: a difference does not grow older than asked for.
         ("sparse:every=3+cached:every=4", 8 + 2),
         ("sparse:every=3+cached:every=3", 8 + 3),
@@ -159,8 +160,21 @@ fn a_corrector_does_not_move_guidance_to_another_step() {
 /// On a CPU both branches go one after the other; on a GPU together, unless the memory is too small for that.
 #[test]
 fn both_branches_in_one_call_are_the_same() {
-    /// Dies of more than `most` images, as libtorch does.
-    struct Small(NetDenoiser, i64);
+    /// Dies of more than `most` images, as libtorch does; notes how many each call had.
+    struct Small {
+        net: NetDenoiser,
+        most: i64,
+        calls: Mutex<Vec<i64>>,
+    }
+    impl Small {
+        fn enter(&self, images: i64) {
+            self.calls.lock().unwrap().push(images);
+            if images > self.most {
+                let reason = "CUDA out of memory.";
+                panic!("called `Result::unwrap()` on an `Err` value: Torch({reason:?})");
+            }
+        }
+    }
     impl Denoiser for Small {
         fn predict(
             &self,
@@ -169,17 +183,24 @@ fn both_branches_in_one_call_are_the_same() {
             want: Pred,
             class: Option<&Tensor>,
         ) -> fewstep_models::Result<Tensor> {
-            if x.size()[0] > self.1 {
-                let reason = "CUDA out of memory.";
-                panic!("called `Result::unwrap()` on an `Err` value: Torch({reason:?})");
-            }
-            self.0.predict(x, node, want, class)
+            self.enter(x.size()[0]);
+            self.net.predict(x, node, want, class)
+        }
+        fn predict_each(
+            &self,
+            x: &Tensor,
+            nodes: &[Node],
+            want: Pred,
+            class: Option<&Tensor>,
+        ) -> fewstep_models::Result<Tensor> {
+            self.enter(x.size()[0]);
+            self.net.predict_each(x, nodes, want, class)
         }
         fn spec(&self) -> &fewstep_models::ModelSpec {
-            self.0.spec()
+            self.net.spec()
         }
         fn share(&self) -> Box<dyn Denoiser> {
-            self.0.share()
+            self.net.share()
         }
     }
     tch::set_num_threads(1);
@@ -188,21 +209,32 @@ fn both_branches_in_one_call_are_the_same() {
     let path = Path::edm();
     let x = Tensor::randn([3, 1, 28, 28], cpu(Kind::Float));
     let class = Tensor::from_slice(&[0i64, 1, 7]);
-    for rhos in [vec![0.8], vec![0.8, 2.0, 0.3]] {
+    // Images that are guided: all, or two of three.
+    for (rhos, guided) in [(vec![0.8], 3), (vec![0.8, 2.0, 0.3], 2)] {
         let nodes: Vec<Node> = rhos.iter().map(|rho| path.node(*rho)).collect();
         let eval = |most: i64, together: bool| {
-            let denoiser = Small(tiny(), most);
+            let denoiser = Small { net: tiny(), most, calls: Mutex::default() };
             let guide = Guide::new(&rule, 4.0, &denoiser, Beside::Nothing).unwrap().together(together);
             let mut evaluator = Evaluator::new(&denoiser, Some(&class), Some(&guide), 3);
             let at = fewstep::pipeline::At { nodes: &nodes, start: None, step: 0, steps: 4, stage: 0 };
             let answer = evaluator.eval(&x, at, Pred::X0).unwrap().value;
-            (answer, evaluator.forwards().to_vec())
+            let _ = evaluator.eval(&x, at, Pred::X0).unwrap();
+            // Another batch, on another thread, works with what this one learnt.
+            let (guide, forwards) = (guide.share(), evaluator.forwards().to_vec());
+            let mut other = Evaluator::new(&denoiser, Some(&class), Some(&guide), 3);
+            let _ = other.eval(&x, at, Pred::X0).unwrap();
+            let calls = denoiser.calls.lock().unwrap().clone();
+            (answer, forwards, calls)
         };
-        let (apart, forwards) = eval(3, false);
-        for most in [3, 6] {
-            let (together, same) = eval(most, true);
+        let (apart, forwards, calls) = eval(3, false);
+        assert_eq!(calls, [3, guided].repeat(3));
+        // Two calls an evaluation if the memory allows one of three only, and no second attempt; one if it allows all.
+        let short = [&[3 + guided][..], &[3, guided].repeat(3)].concat();
+        for (most, want) in [(3, short), (6, vec![3 + guided; 3])] {
+            let (together, same, calls) = eval(most, true);
             assert!(worst(&together, &apart) < 1e-4, "{rhos:?}");
             assert_eq!(same, forwards);
+            assert_eq!(calls, want, "{rhos:?}, at most {most}");
         }
     }
 }
@@ -212,9 +244,20 @@ fn a_guided_picture_depends_on_its_number_alone() {
     tch::set_num_threads(1);
     let denoiser = tiny();
     let plan = plan("dpmpp-2m", "vp-linear", 5).renoised().unwrap();
-    for text in ["apg:r_rms=0.1:beta=-0.5", "cfgpp", "cfg+adaptive:gamma=0.9+cached:every=2"] {
+    let all_of =
+        |text: &str| pictures(&plan, &denoiser, Some(&guide(text, 3.0, &denoiser)), &job(0..12, 4)).unwrap();
+    // Where some images stop before others.
+    let unequal = |text: &String| {
+        let all = all_of(text);
+        all.iter().any(|(_, forwards)| *forwards != all[0].1)
+    };
+    let adaptive = (1..=40)
+        .map(|k| format!("cfg+adaptive:gamma={}+cached:every=2", 1.0 - 0.7f64.powi(k)))
+        .find(unequal)
+        .expect("a gamma between the images' cosines");
+    for text in ["apg:r_rms=0.1:beta=-0.5", "cfgpp", &adaptive] {
         let guide = guide(text, 3.0, &denoiser);
-        let all = pictures(&plan, &denoiser, Some(&guide), &job(0..12, 4)).unwrap();
+        let all = all_of(text);
         for batch in [1, 5, 12] {
             let other = pictures(&plan, &denoiser, Some(&guide), &job(0..12, batch)).unwrap();
             for (i, (a, b)) in all.iter().zip(&other).enumerate() {
@@ -291,9 +334,7 @@ fn dynamic_solvers_take_rules_without_memory() {
     let guide = guide("cfg+interval:lo=0.2:hi=3", 3.0, &denoiser);
     let guided = pictures(program(), &denoiser, Some(&guide), &job).unwrap();
     assert!(plain.iter().zip(&guided).all(|(a, b)| a.0 != b.0 && b.1 > a.1));
-    for text in
-        ["apg:beta=-0.5", "adaptive", "sparse", "cached", "schedule", "cfgpp", "cfg-zero:zero_steps=1"]
-    {
+    for text in ["apg:beta=-0.5", "adaptive", "sparse", "cached", "schedule", "cfgpp", "cfg-zero"] {
         let guide = self::guide(text, 3.0, &denoiser);
         let error = pictures(program(), &denoiser, Some(&guide), &job).unwrap_err().to_string();
         assert!(error.contains("chooses its steps"), "{text}: {error}");
@@ -320,18 +361,18 @@ fn unusable_guides_are_refused() {
     assert!(error.contains("model with classes"), "{error}");
 }
 
-/// The run of the toy: 20 images of each class.
-fn toy(blobs: &Blobs, solver: &str, steps: usize, text: &str, w: f64) -> f64 {
+/// The run of the toy, so many images of each class from the noise of `seed`: root mean square of the result.
+fn toy(blobs: &Blobs, (seed, each): (u64, i64), solver: &str, steps: usize, text: &str, w: f64) -> f64 {
     let path = Path::edm();
     let grid = "karras:rho=7".parse::<GridRule>().unwrap().grid(&path, steps, None, None, None).unwrap();
     let plan = fewstep_samplers::solver(solver).unwrap().plan(&grid).unwrap();
-    let mut noise = vec![0f32; 200 * Blobs::SIZE as usize];
-    fewstep::pipeline::NoiseSource::new(1).fill(0, 0, &mut noise);
-    let x =
-        Tensor::from_slice(&noise).to_kind(Kind::Double).view([200, Blobs::SIZE, 1, 1]) * plan.init_scale();
-    let class = Tensor::arange(200, cpu(Kind::Int64)).remainder(10);
+    let n = 10 * each;
+    let mut noise = vec![0f32; (n * Blobs::SIZE) as usize];
+    fewstep::pipeline::NoiseSource::new(seed).fill(0, 0, &mut noise);
+    let x = Tensor::from_slice(&noise).to_kind(Kind::Double).view([n, Blobs::SIZE, 1, 1]) * plan.init_scale();
+    let class = Tensor::arange(n, cpu(Kind::Int64)).remainder(10);
     let guide = guide(text, w, blobs);
-    let mut evaluator = Evaluator::new(blobs, Some(&class), Some(&guide), 200);
+    let mut evaluator = Evaluator::new(blobs, Some(&class), Some(&guide), n as usize);
     let mut none = |_| unreachable!("no noise");
     let Outcome::Done(x) = execute(&plan, x, &mut evaluator, &mut none, &Silent).unwrap() else {
         panic!("nobody cancelled")
@@ -344,7 +385,7 @@ fn toy(blobs: &Blobs, solver: &str, steps: usize, text: &str, w: f64) -> f64 {
 fn on_a_known_mixture_apg_does_not_saturate() {
     let blobs = Blobs::new();
     let scales = [1.0, 2.0, 4.0, 8.0, 16.0];
-    let rms = |text: &str| scales.map(|w| toy(&blobs, "euler", 20, text, w));
+    let rms = |text: &str| scales.map(|w| toy(&blobs, (1, 20), "euler", 20, text, w));
     let cfg = rms("cfg");
     assert!(cfg.windows(2).all(|pair| pair[1] > pair[0]), "{cfg:?}");
     assert!(cfg[4] > 1.2 * cfg[0], "{cfg:?}");
@@ -353,34 +394,69 @@ fn on_a_known_mixture_apg_does_not_saturate() {
     assert!(apg.iter().all(|v| (v / apg[0] - 1.0).abs() < 0.05), "{apg:?}");
     // The projection in the space of the noise is another rule, under which it does saturate.
     let noise = Blobs::predicting(Prediction::Eps);
-    let [raw, x0] = ["apg:space=raw", "apg"].map(|text| toy(&noise, "euler", 20, text, 16.0));
+    let [raw, x0] = ["apg:space=raw", "apg"].map(|text| toy(&noise, (1, 20), "euler", 20, text, 16.0));
     assert!(raw > 1.15 * cfg[0] && (x0 / cfg[0] - 1.0).abs() < 0.08, "{raw} {x0}");
     println!("data {:.3}, cfg {cfg:.3?}, apg {apg:.3?}", blobs.rms());
 }
 
-/// What stands behind the warning about momentum.
+/// What stands behind the warning about momentum: size of the result as a share of the data's, over eight draws of the
+/// mixture and of the noise, at w = 16.
 #[test]
-fn momentum_and_a_multistep_solver_need_steps() {
-    let blobs = Blobs::new();
-    let rms = |solver: &str, steps: usize, beta: f64| {
-        toy(&blobs, solver, steps, &format!("apg:r=2.5:beta={beta}"), 16.0)
+fn momentum_needs_steps() {
+    // Seeds apart: means and noise come from one generator.
+    let draws: Vec<(u64, Blobs)> = (1..=8).map(|seed| (100 + seed, Blobs::drawn(seed))).collect();
+    // Mean, and the draw that is furthest from the data.
+    let sizes = |solver: &str, steps: usize, w: f64, beta: f64| {
+        let text = format!("apg:r=2.5:beta={beta}");
+        let all: Vec<f64> = draws
+            .iter()
+            .map(|(seed, blobs)| toy(blobs, (*seed, 10), solver, steps, &text, w) / blobs.rms())
+            .collect();
+        let off = |size: &f64| (size - 1.0).abs();
+        let worst = all.iter().copied().max_by(|a, b| off(a).total_cmp(&off(b))).unwrap();
+        (all.iter().sum::<f64>() / all.len() as f64, worst)
     };
-    for (solver, steps) in [("euler", 20), ("heun", 20), ("dpmpp-2m", 40), ("dpmpp-2m", 20), ("dpmpp-2m", 10)]
-    {
-        println!("{solver} {steps}: {:.3} {:.3}", rms(solver, steps, 0.0), rms(solver, steps, -0.5));
+    let row = |solver: &str, steps: usize, w: f64| {
+        let [plain, with] = [0.0, -0.5].map(|beta| sizes(solver, steps, w, beta));
+        println!(
+            "| {solver}, {steps} | {w} | {:.2} ({:.2}) | {:.2} ({:.2}) |",
+            plain.0, plain.1, with.0, with.1
+        );
+        (plain, with)
+    };
+    let enough = [("euler", 20), ("heun", 20), ("dpmpp-2m", 30)].map(|(solver, n)| row(solver, n, 16.0));
+    let (plain, with) = row("dpmpp-2m", 20, 16.0);
+    let few = ["euler", "heun", "dpmpp-2m"].map(|solver| (row(solver, 10, 16.0), row(solver, 10, 8.0)));
+    // Enough steps: momentum leaves the size where the data have it.
+    for (_, (mean, worst)) in enough {
+        assert!((mean - 1.0).abs() < 0.05 && (worst - 1.0).abs() < 0.1, "{mean} {worst}");
     }
-    let data = blobs.rms();
-    assert!((rms("dpmpp-2m", 40, -0.5) / data - 1.0).abs() < 0.1);
-    assert!((rms("euler", 20, -0.5) / data - 1.0).abs() < 0.1);
-    assert!(rms("dpmpp-2m", 10, -0.5) > 2.0 * rms("dpmpp-2m", 10, 0.0));
+    // Too few for a solver that looks back.
+    assert!(with.0 > 1.03 && with.1 > 1.1 && plain.0 < 1.03, "{plain:?} {with:?}");
+    // Too few for any: larger than without momentum, and less so at w = 8.
+    for ((plain, with), (_, modest)) in few {
+        assert!(with.0 > 1.2 && with.0 > 1.2 * plain.0, "{plain:?} {with:?}");
+        assert!((modest.0 - 1.0).abs() < 0.5 * (with.0 - 1.0), "{with:?} {modest:?}");
+    }
+
     let rule = Rule::parse("apg:beta=-0.5").unwrap();
-    assert!(rule.warning(10, true).unwrap().contains("momentum"));
-    // The warning ends where momentum does no harm: within a tenth of the result without.
-    assert!(rule.warning(39, true).is_some() && rule.warning(40, true).is_none());
-    assert!((rms("dpmpp-2m", 40, -0.5) / rms("dpmpp-2m", 40, 0.0) - 1.0).abs() < 0.1);
-    assert!((rms("dpmpp-2m", 20, -0.5) / rms("dpmpp-2m", 20, 0.0) - 1.0).abs() > 0.1);
-    assert!(rule.warning(10, false).is_none());
-    assert!(Rule::parse("apg").unwrap().warning(10, true).is_none());
+    for (steps, looks_back, says) in [
+        (30, true, None),
+        (29, true, Some("at least 30 steps, or ddim")),
+        (20, true, Some("at least 30 steps, or ddim")),
+        (19, true, Some("at least 30 steps")),
+        (20, false, None),
+        (19, false, Some("at least 20 steps")),
+    ] {
+        let warning = rule.warning(16.0, steps, looks_back);
+        assert_eq!(warning.is_some(), says.is_some(), "{steps}: {warning:?}");
+        assert!(warning.unwrap_or_default().contains(says.unwrap_or_default()), "{steps}");
+    }
+    let modest = |scale: f64, steps: usize| {
+        rule.warning(scale, steps, false).unwrap().contains("a scale of 8 at most")
+    };
+    assert!(modest(8.5, 10) && !modest(8.0, 10) && !modest(8.5, 11));
+    assert!(Rule::parse("apg").unwrap().warning(16.0, 10, true).is_none());
 }
 
 #[test]

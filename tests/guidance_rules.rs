@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::guidance::{Place, cpu, fixture, images, rule, worst};
+use common::guidance::{Place, cpu, fixture, images, numbers, rule, worst};
 use fewstep::guidance::{Branches, EvalCtx, Guidance, Images, Preds, Rule, registry};
 use fewstep_models::Prediction;
 use fewstep_samplers::{Node, Path};
@@ -18,16 +18,41 @@ fn apg_equals_its_vectors() {
     let data = fixture();
     let x = images(&data["x"]);
     let cases = data["apg"].as_array().unwrap();
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 8);
     for case in cases {
-        let [eta, r, beta, native] = ["eta", "r", "beta", "native"].map(|key| &case[key]);
-        let text = format!("apg:eta={eta}:r={r}:beta={beta}:native={native}");
-        let mut rule = rule(&text);
-        let place = Place::new(&x, case["w"].as_f64().unwrap());
+        let [eta, r, beta] = ["eta", "r", "beta"].map(|key| &case[key]);
+        let (form, w) = (case["form"].as_str().unwrap(), case["w"].as_f64().unwrap());
+        let text = |eta: &str| format!("apg:eta={eta}:r={r}:beta={beta}:native={}", form == "native");
+        // c + w d' is c + (w' - 1) d' at a scale that is larger by one.
+        let place = Place::new(&x, if form == "original" { w + 1.0 } else { w });
+        let [mut rule, mut without, mut whole] =
+            [&eta.to_string(), "0", "1"].map(|eta| self::rule(&text(eta)));
         for k in 0..3 {
-            let out = place.call(&mut *rule, k, &images(&data["c"][k]), &images(&data["u"][k]));
-            let off = worst(&out, &images(&case["out"][k]));
-            assert!(off < EXACT, "{text}, evaluation {k}: {off:e}");
+            let (c, u, want) = (images(&data["c"][k]), images(&data["u"][k]), &case["evaluations"][k]);
+            // What is added to c, or to u, without the scale.
+            let part = |rule: &mut dyn Guidance| {
+                let out = place.call(rule, k, &c, &u);
+                if form == "native" { (out - &u) / w } else { (out - &c) / (place.scale - 1.0) }
+            };
+            let out = place.call(&mut *rule, k, &c, &u);
+            let m = rule.state()[0].as_ref().map_or_else(|| &c - &u, Tensor::shallow_clone); // no buffer at beta = 0
+            let (orth, capped) = (part(&mut *without), part(&mut *whole));
+            let per_image = |value: &Tensor| {
+                value.flatten(1, -1).square().sum_dim_intlist(&[1i64][..], true, Kind::Double).sqrt()
+            };
+            let norm = per_image(&m);
+            let s = per_image(&capped) / &norm;
+            let upd = if form == "native" { (&out - &u) / w } else { (&out - &c) / (place.scale - 1.0) };
+            for (name, got) in
+                [("m", m), ("par", &capped - &orth), ("orth", orth), ("upd", upd), ("out", out)]
+            {
+                let off = worst(&got, &images(&want[name]));
+                assert!(off < EXACT, "{}, evaluation {k}, {name}: {off:e}", text("..."));
+            }
+            for (name, got) in [("norm", norm), ("s", s)] {
+                let off = worst(&got.view(-1), &numbers(&want[name]));
+                assert!(off < EXACT, "{}, evaluation {k}, {name}: {off:e}", text("..."));
+            }
         }
     }
 }
@@ -45,28 +70,40 @@ fn the_cap_is_the_same_by_mean_square() {
 }
 
 #[test]
-fn apg_projects_in_the_space_that_it_is_told() {
+fn rules_work_in_the_space_that_they_are_told() {
     let data = fixture();
     let x = images(&data["x"]).narrow(0, 0, 1);
     let (c, u) = (images(&data["c"][0]).narrow(0, 0, 1), images(&data["u"][0]).narrow(0, 0, 1));
     let vp = Node { t: 0.5, alpha: 0.6, sigma: 0.8 };
     let flow = Node { t: 0.8, alpha: 0.2, sigma: 0.8 };
+    let edm = Node { t: 0.8, alpha: 1.0, sigma: 0.8 };
+    let inner = Prediction::Edm { sigma_data: 0.5 };
     let cases = [
         ("eps", "vp-linear", Prediction::Eps, vp),
         ("v", "vp-linear", Prediction::V, vp),
         ("flow", "flow", Prediction::Flow, flow),
         ("x0", "edm", Prediction::X0, vp),
+        ("ve-eps", "edm", Prediction::Eps, edm),
+        ("edm", "edm", inner, edm),
+        ("edm-on-vp", "edm", inner, vp),
     ];
+    assert_eq!(data["spaces"].as_object().unwrap().len(), cases.len());
     for (name, path, prediction, node) in cases {
         let mut place = Place::new(&x, 4.0);
         place.node = node;
         place.spec.path = path.parse::<Path>().unwrap();
         place.spec.prediction = prediction;
-        let off = worst(&place.call(&mut *rule("apg:space=raw"), 0, &c, &u), &images(&data["spaces"][name]));
-        assert!(off < EXACT, "{name}: {off:e}");
-        // Plain guidance is the same in all.
-        let plain = place.call(&mut *rule("apg:space=raw:eta=1"), 0, &c, &u);
-        assert!(worst(&plain, &images(&data["others"]["cfg"]).narrow(0, 0, 1)) < EXACT, "{name}");
+        let rules = data["spaces"][name].as_object().unwrap();
+        assert_eq!(rules.len(), 4);
+        for (text, want) in rules {
+            let off = worst(&place.call(&mut *rule(text), 0, &c, &u), &images(want));
+            assert!(off < EXACT, "{name}, {text}: {off:e}");
+        }
+        // Plain guidance is the same in all, and so is what diffusers does by default where its cap is out of reach.
+        for text in ["apg:space=raw:eta=1", "apg:native=true:space=raw:eta=1:r=15"] {
+            let plain = place.call(&mut *rule(text), 0, &c, &u);
+            assert!(worst(&plain, &images(&data["others"]["cfg"]).narrow(0, 0, 1)) < EXACT, "{name}, {text}");
+        }
     }
 }
 
@@ -78,7 +115,7 @@ fn other_rules_equal_their_vectors() {
     for (text, name) in [
         ("cfg", "cfg"),
         ("rescale:phi=0.7", "rescale"),
-        ("cfg-zero:space=x0", "cfg-zero"),
+        ("cfg-zero:zero_steps=0:space=x0", "cfg-zero"),
         ("threshold+cfg", "threshold"),
     ] {
         let off = worst(&place.call(&mut *rule(text), 0, &c, &u), &images(&data["others"][name]));
@@ -107,9 +144,12 @@ fn identities_of_apg() {
             })
             .collect()
     };
-    for (k, out) in run("apg:eta=1", 1.0, false).iter().enumerate() {
-        let (c, u) = at(k);
-        assert!(worst(out, &(&u + (c - &u) * w)) < 1e-15);
+    for kind in [Kind::Float, Kind::Double] {
+        // To the bit: a part that is taken off and put back would not be.
+        for (k, (mut a, mut b)) in (0..3).map(|k| (k, (rule("apg:eta=1"), rule("cfg")))) {
+            let (c, u) = (at(k).0.to_kind(kind), at(k).1.to_kind(kind));
+            assert!(place.call(&mut *a, k, &c, &u).equal(&place.call(&mut *b, k, &c, &u)), "{kind:?}, {k}");
+        }
     }
     for (k, out) in run("apg:eta=0:r=0.6:beta=-0.5", 1.0, false).iter().enumerate() {
         let (c, _) = at(k);
@@ -143,9 +183,16 @@ fn edge_cases() {
     let zero = one.zeros_like();
     let place = Place::new(&one, 4.0);
     // Nothing to add: every rule leaves c alone.
-    for text in
-        ["cfg", "apg:r=0.6:beta=-0.5", "cfg+rescale", "cfg-zero", "cfgpp", "auto", "cached", "adaptive"]
-    {
+    for text in [
+        "cfg",
+        "apg:r=0.6:beta=-0.5",
+        "cfg+rescale",
+        "cfg-zero:zero_steps=0",
+        "cfgpp",
+        "auto",
+        "cached",
+        "adaptive",
+    ] {
         let out = place.call(&mut *rule(text), 0, &one, &one);
         assert!(worst(&out, &one) < 1e-7, "{text}"); // cfg-zero adds 1e-8 to |u|^2
     }
@@ -155,6 +202,35 @@ fn edge_cases() {
     // A constant image has no deviation to bring back.
     let out = place.call(&mut *rule("rescale:phi=1"), 0, &one, &(&one * 0.5));
     assert!(worst(&out, &(&one * 2.5)) < EXACT);
+    // |d| = 2 is capped all the same where c has no direction.
+    let out = place.call(&mut *rule("apg:r=0.6"), 0, &zero, &-&one);
+    assert!(worst(&out, &(&one * 0.9)) < EXACT);
+    // Nothing of u fits c where there is no u.
+    for text in ["cfg-zero:zero_steps=0", "cfg-zero:zero_steps=0:space=x0"] {
+        let mut place = Place::new(&one, 4.0);
+        place.spec.prediction = Prediction::X0;
+        let out = place.call(&mut *rule(text), 0, &one, &zero);
+        assert!(worst(&out, &(&one * 4.0)) < EXACT, "{text}");
+    }
+    // A run of one step does not rest in it.
+    let mut zero_init = rule("cfg-zero");
+    assert_eq!(zero_init.plan(&place.ctx(0)), Branches::default());
+    assert_eq!(zero_init.plan(&EvalCtx { steps: 1, ..place.ctx(0) }).uncond, Images::All);
+    // c = u leaves what the buffer holds: m = -d / 2.
+    let half = &one * 0.5;
+    for (text, factor) in [("apg:eta=1:beta=-0.5", 3.0), ("apg:eta=1:beta=-0.5:native=true", 4.0)] {
+        let mut rule = rule(text);
+        let _ = place.call(&mut *rule, 0, &one, &half);
+        let out = place.call(&mut *rule, 1, &one, &one);
+        assert!(worst(&out, &(&one - &half * (factor * 0.5))) < EXACT, "{text}");
+    }
+    // One zero prediction is not the other, two are the same.
+    for (c, u, agrees) in [(&zero, &one, false), (&one, &zero, false), (&zero, &zero, true)] {
+        let mut adaptive = rule("adaptive:gamma=0.5");
+        let _ = place.call(&mut *adaptive, 0, c, u);
+        let want = if agrees { Images::None } else { Images::All };
+        assert_eq!(adaptive.plan(&place.ctx(1)).uncond, want);
+    }
     for text in ["apg:beta=1", "apg:beta=-1.5", "apg:beta=nan"] {
         let error = Rule::parse(text).unwrap_err().to_string();
         assert!(error.contains("between -1 and 1"), "{error}");
@@ -174,53 +250,96 @@ fn a_scale_of_one_asks_for_nothing_and_remembers_nothing() {
     }
 }
 
+/// Image 0 stops after the first step (cosines 0.964 and 0.921), u is computed in steps 0 and 3, and the momentum of image 1
+/// goes on: each part of the state acts on plans or values. Two stages a step, and a break after each.
 #[test]
 fn what_is_remembered_can_be_cleared_saved_and_cut() {
+    const EVALS: usize = 12;
     let data = fixture();
     let x = images(&data["x"]);
-    let at = |k: usize| (images(&data["c"][k]), images(&data["u"][k]));
+    let at = |i: usize| (images(&data["c"][i % 3]), images(&data["u"][i % 3]));
     let place = Place::new(&x, 4.0);
-    let text = "apg:beta=-0.5+adaptive:gamma=1+cached:every=1";
-    let mut rule = rule(text);
-    let run = |rule: &mut dyn Guidance, from: usize| -> Vec<Tensor> {
-        (from..3).map(|k| place.call(rule, k, &at(k).0, &at(k).1)).collect()
+    let mut rule = rule("apg:beta=-0.5+adaptive:gamma=0.955+cached:every=3");
+    let run = |rule: &mut dyn Guidance, evals: std::ops::Range<usize>| -> Vec<(Branches, Tensor)> {
+        evals.map(|i| place.ask(rule, (i / 2, i % 2), &at(i).0, &at(i).1)).collect()
     };
-    let all = run(&mut *rule, 0);
-    rule.begin();
-    let again = run(&mut *rule, 0);
-    assert!(all.iter().zip(&again).all(|(a, b)| a.equal(b)), "begun anew, the same run");
-    rule.begin();
-    let first = place.call(&mut *rule, 0, &at(0).0, &at(0).1);
-    assert!(first.equal(&all[0]));
-    let saved = rule.snapshot();
-    let _ = run(&mut *rule, 1);
-    rule.restore(&saved);
-    assert!(run(&mut *rule, 1).iter().zip(&all[1..]).all(|(a, b)| a.equal(b)), "gone back");
-    rule.restore(&saved);
-    rule.retain(&[1]);
-    let second = x.narrow(0, 1, 1);
-    let small = Place::new(&second, 4.0);
-    let out = small.call(&mut *rule, 1, &at(1).0.narrow(0, 1, 1), &at(1).1.narrow(0, 1, 1));
-    assert!(out.equal(&all[1].narrow(0, 1, 1)), "one image goes on alone");
+    let same = |a: &[(Branches, Tensor)], b: &[(Branches, Tensor)]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && a.1.equal(&b.1))
+    };
+    let all = run(&mut *rule, 0..EVALS);
+    for (i, (branches, _)) in all.iter().enumerate() {
+        let want = match i / 2 {
+            0 => (Images::All, false),
+            3 => (Images::Some(vec![1]), false),
+            _ => (Images::None, true),
+        };
+        assert_eq!((branches.uncond.clone(), branches.carried), want, "{i}");
+    }
+    for stop in 1..EVALS {
+        rule.begin();
+        assert!(same(&run(&mut *rule, 0..stop), &all[..stop]), "begun anew, the same run");
+        let saved = rule.snapshot();
+        let _ = run(&mut *rule, stop..EVALS);
+        rule.restore(&saved);
+        assert!(same(&run(&mut *rule, stop..EVALS), &all[stop..]), "gone back to {stop}");
+        rule.restore(&saved);
+        rule.retain(&[1]);
+        let cut = |t: &Tensor| t.narrow(0, 1, 1);
+        let x = cut(&x);
+        let small = Place::new(&x, 4.0);
+        for (i, (whole, want)) in all.iter().enumerate().skip(stop) {
+            let (branches, out) = small.ask(&mut *rule, (i / 2, i % 2), &cut(&at(i).0), &cut(&at(i).1));
+            assert_eq!(branches.carried, whole.carried, "{i}");
+            assert!(out.equal(&cut(want)), "from {stop} one image goes on alone, {i}");
+        }
+    }
 }
 
 #[test]
-fn stages_of_a_step_share_the_momentum() {
+fn later_stages_take_the_difference_of_the_first() {
     let data = fixture();
-    let (x, c, u) = (images(&data["x"]), images(&data["c"][0]), images(&data["u"][0]));
+    let x = images(&data["x"]);
+    let at = |k: usize| (images(&data["c"][k]), images(&data["u"][k]));
+    let d = |k: usize| at(k).0 - at(k).1;
     let place = Place::new(&x, 4.0);
-    let mut rule = rule("apg:eta=1:beta=-0.5");
-    let stage = |rule: &mut dyn Guidance, step: usize, stage: usize| {
-        let ctx = EvalCtx { stage, ..place.ctx(step) };
-        rule.combine(&ctx, Preds::pair(c.shallow_clone(), u.shallow_clone())).x0
-    };
-    let d = &c - &u;
-    // m is d, then d / 2; the second stage of a step sees what the first one saw.
-    for (step, factor) in [(0, 1.0), (1, 0.5), (2, 0.75)] {
-        for s in 0..2 {
-            let out = stage(&mut *rule, step, s);
-            assert!(worst(&out, &(&c + &d * (3.0 * factor))) < EXACT, "step {step}, stage {s}");
+    // The pair of each stage of three steps.
+    let pairs = [[0, 1], [2, 0], [1, 2]];
+    let m = [d(0), d(2) - d(0) * 0.5, d(1) - d(2) * 0.5 + d(0) * 0.25];
+    let (mut with, mut without) = (rule("apg:eta=1:beta=-0.5"), rule("apg:eta=1"));
+    for (step, stages) in pairs.iter().enumerate() {
+        for (stage, &k) in stages.iter().enumerate() {
+            let (c, u) = at(k);
+            let (_, out) = place.ask(&mut *with, (step, stage), &c, &u);
+            assert!(worst(&out, &(&c + &m[step] * 3.0)) < EXACT, "step {step}, stage {stage}");
+            let (_, out) = place.ask(&mut *without, (step, stage), &c, &u);
+            assert!(worst(&out, &(&c + d(k) * 3.0)) < EXACT, "without momentum: step {step}, stage {stage}");
         }
+    }
+}
+
+/// What is carried over is guided with the momentum, but is no news for the buffer.
+#[test]
+fn a_carried_difference_is_not_taken_twice() {
+    let data = fixture();
+    let x = images(&data["x"]);
+    let at = |k: usize| (images(&data["c"][k]), images(&data["u"][k]));
+    let d = |k: usize| at(k).0 - at(k).1;
+    let place = Place::new(&x, 4.0);
+    let mut rule = rule("apg:eta=1:beta=-0.5+cached:every=2");
+    for (k, want) in [d(0), d(0) * 0.5, d(2) - d(0) * 0.5].into_iter().enumerate() {
+        for stage in 0..2 {
+            let (c, u) = at(k);
+            let (branches, out) = place.ask(&mut *rule, (k, stage), &c, &u);
+            assert_eq!(branches.carried, k == 1);
+            assert!(worst(&out, &(c + &want * 3.0)) < EXACT, "step {k}, stage {stage}");
+        }
+    }
+    // Nor does it tell `adaptive` anything: c and c - d agree here, c and u of that step do not.
+    let mut rule = self::rule("adaptive:gamma=0.99+cached:every=2");
+    let (c, u) = at(0);
+    for (step, c) in [c.shallow_clone(), &c * 100.0, c].iter().enumerate() {
+        let (branches, _) = place.ask(&mut *rule, (step, 0), c, &u);
+        assert_eq!((branches.uncond == Images::All, branches.carried), (step != 1, step == 1), "{step}");
     }
 }
 
@@ -291,6 +410,7 @@ fn specifications_are_checked() {
         ("apg:ets=0", "guidance rule `apg` has no parameter `ets`; did you mean `eta`?"),
         ("apg:eta=2", "guidance rule `apg`: `eta=2` is not allowed; give a number from -1 to 1"),
         ("apg:r=1:r_rms=1", "not `r` too"),
+        ("threshold:min=0.5", "`min=0.5` is not allowed; give a number from 1 to"),
         ("cfg+apg", "two combiners, `cfg` and `apg`; keep one"),
         ("rescale+rescale", "has `rescale` twice; keep one"),
         ("interval:lo=2:hi=1", "give a number above lo=2"),

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(plan) = Plan::from_json(text) else { return };
     assert_eq!(Plan::from_json(&plan.to_json()).as_ref(), Ok(&plan));
     assert_eq!(plan.eval_places().len(), plan.nfe());
-    let _ = (plan.table(), plan.has_memory());
+    let _ = (plan.table(), plan.looks_back());
     for plan in [plan.renoised().ok(), Some(plan)].into_iter().flatten() {
         let end = interpreter::run(&plan, &Echo, vec![plan.init_scale()], |_| vec![0.5], |_, _, _| {});
         assert!(end.is_ok_and(|x| x.len() == 1));

@@ -32,34 +32,66 @@ def inner(a, b):
     return np.sum(a * b, axis=1, keepdims=True)
 
 
-def apg(w, eta, r, beta, native=False, c=C, u=U):
-    """arXiv 2410.02416, algorithm 1, evaluation by evaluation; r = 0: no cap."""
-    m, outputs = np.zeros_like(c[0]), []
+def flat(a):
+    return a.ravel().tolist()
+
+
+def apg(w, eta, r, beta, form="paper", c=C, u=U):
+    """arXiv 2410.02416, algorithm 1, evaluation by evaluation, with all that it computes on the way; r = 0: no cap.
+
+    The forms are those of the paper, c + (w - 1) d', and of diffusers, u + w d' ("native") and c + w d' ("original").
+    """
+    m, evaluations = np.zeros_like(c[0]), []
     for c_k, u_k in zip(c, u):
         m = c_k - u_k + beta * m
-        length = np.sqrt(inner(m, m))
-        d = m * np.minimum(1.0, r / length) if r > 0.0 else m
+        norm = np.sqrt(inner(m, m))
+        s = np.minimum(1.0, r / norm) if r > 0.0 else np.ones_like(norm)
         unit = c_k / np.sqrt(inner(c_k, c_k))
-        along = inner(d, unit) * unit
-        d = d - along + eta * along
-        outputs.append((u_k + w * d if native else c_k + (w - 1.0) * d).ravel().tolist())
-    return outputs
+        par = inner(s * m, unit) * unit
+        orth = s * m - par
+        upd = orth + eta * par
+        out = {"paper": c_k + (w - 1.0) * upd, "native": u_k + w * upd, "original": c_k + w * upd}[form]
+        step = dict(m=m, norm=norm, s=s, par=par, orth=orth, upd=upd, out=out)
+        evaluations.append({name: flat(value) for name, value in step.items()})
+    return evaluations
+
+
+def zero_star(w, c, u):
+    s = inner(c, u) / (inner(u, u) + 1e-8)
+    return s * u + w * (c - s * u)
 
 
 def spaces():
-    """Image 0, evaluation 0, eta = 0: the projection in the output space of several networks, as x0."""
+    """Image 0, evaluation 0, w = 4: rules in the output space of several networks, as x0."""
     c, u, x = C[0][:1], U[0][:1], X[:1]
 
-    def via(there, back):
-        d_out = apg(4.0, 0.0, 0.0, 0.0, c=[there(c)], u=[there(u)])[0]
-        return back(np.array([d_out])).ravel().tolist()
+    def on(there, back):
+        def projected(**of):
+            out = apg(4.0, beta=0.0, c=[there(c)], u=[there(u)], **of)[0]["out"]
+            return flat(back(np.array([out])))
+
+        return {
+            "apg:space=raw": projected(eta=0.0, r=0.0),
+            "apg:native=true:space=raw:eta=1:r=15": projected(eta=1.0, r=15.0, form="native"),
+            "apg:native=true:space=raw:eta=0.5:r=0.2": projected(eta=0.5, r=0.2, form="native"),
+            "cfg-zero:zero_steps=0": flat(back(zero_star(4.0, there(c), there(u)))),
+        }
+
+    def edm(alpha, sigma, data=0.5):
+        """arXiv 2206.00364, table 1, for a state of another path, which the network sees divided by alpha."""
+        z, s = x / alpha, sigma / alpha
+        skip, out = data**2 / (s**2 + data**2), s * data / np.sqrt(s**2 + data**2)
+        return on(lambda a: (a - skip * z) / out, lambda f: skip * z + out * f)
 
     alpha, sigma, t = 0.6, 0.8, 0.8
     return {
-        "x0": via(lambda a: a, lambda a: a),
-        "eps": via(lambda a: (x - alpha * a) / sigma, lambda e: (x - sigma * e) / alpha),
-        "v": via(lambda a: (alpha * x - a) / sigma, lambda v: alpha * x - sigma * v),
-        "flow": via(lambda a: (x - a) / t, lambda v: x - t * v),
+        "x0": on(lambda a: a, lambda a: a),
+        "eps": on(lambda a: (x - alpha * a) / sigma, lambda e: (x - sigma * e) / alpha),
+        "v": on(lambda a: (alpha * x - a) / sigma, lambda v: alpha * x - sigma * v),
+        "flow": on(lambda a: (x - a) / t, lambda v: x - t * v),
+        "ve-eps": on(lambda a: (x - a) / sigma, lambda e: x - sigma * e),
+        "edm": edm(1.0, sigma),
+        "edm-on-vp": edm(alpha, sigma),
     }
 
 
@@ -67,12 +99,11 @@ def others(w=4.0):
     c, u = C[0], U[0]
     g = u + w * (c - u)
     spread = lambda a: a.std(axis=1, keepdims=True)
-    s = inner(c, u) / (inner(u, u) + 1e-8)
     bound = np.maximum(np.quantile(np.abs(g), 0.995, axis=1, keepdims=True), 1.0)
     rules = {
         "cfg": g,
         "rescale": 0.7 * g * spread(c) / spread(g) + 0.3 * g,
-        "cfg-zero": s * u + w * (c - s * u),
+        "cfg-zero": zero_star(w, c, u),
         "threshold": np.clip(g, -bound, bound) / bound,
     }
     return {name: value.ravel().tolist() for name, value in rules.items()}
@@ -90,14 +121,16 @@ CASES = [
     dict(w=4.0, eta=1.0, r=0.6, beta=-0.5),
     dict(w=7.5, eta=0.25, r=0.2, beta=-0.75),
     dict(w=4.0, eta=1.0, r=0.0, beta=0.0),
-    dict(w=4.0, eta=0.0, r=0.6, beta=-0.5, native=True),
+    dict(w=4.0, eta=0.0, r=0.0, beta=-0.5),
+    dict(w=4.0, eta=0.0, r=0.6, beta=-0.5, form="native"),
+    dict(w=4.0, eta=0.0, r=0.6, beta=-0.5, form="original"),
 ]
 
 fixture = {
     "c": C.reshape(3, -1).tolist(),
     "u": U.reshape(3, -1).tolist(),
     "x": X.ravel().tolist(),
-    "apg": [dict(native=False) | case | dict(out=apg(**case)) for case in CASES],
+    "apg": [dict(form="paper") | case | dict(evaluations=apg(**case)) for case in CASES],
     "spaces": spaces(),
     "others": others(),
     "cfgpp": cfgpp(),

@@ -1,4 +1,4 @@
-//! What guidance met at each noise level, over all images of a cell.
+//! What guidance met at each noise level, over the images of a block; a cell keeps those of its first.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,5 +1,9 @@
 //! A rule by its specification, and with all that it needs to run.
 
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result, bail, ensure};
 use fewstep_models::Denoiser;
 use fewstep_samplers::{Params, unknown};
@@ -9,9 +13,13 @@ use super::registry::Build;
 use super::rules::{CFG, Scaled, Shape};
 use super::{Guidance, GuidanceEntry, LevelClassifier, Needs, registry};
 
-/// Fewest steps at which a solver with a memory of its own takes momentum well: at 20 the table of docs/guidance.md has
-/// results a fifth to a quarter too large, at 40 that of dpmpp-2m is within 1 %.
-const MOMENTUM_STEPS: usize = 40;
+/// Fewest steps that take momentum well, under a solver that looks at one step at a time and under one that reads what earlier
+/// steps were told; the table in docs/guidance.md has the sizes on both sides.
+const MOMENTUM_STEPS: [usize; 2] = [20, 30];
+
+/// At so few steps momentum asks for a scale no larger than this.
+const FEW_STEPS: usize = 10;
+const MODEST_SCALE: f64 = 8.0;
 
 /// A guidance rule, put together from its specification.
 #[derive(Debug)]
@@ -80,18 +88,32 @@ impl Rule {
         &*self.guidance
     }
 
-    /// What may be wrong with this rule on a solver that takes `steps` steps and, with `memory`, reads earlier predictions or
-    /// has several evaluations a step.
-    pub fn warning(&self, steps: usize, memory: bool) -> Option<String> {
-        let beta = self.guidance.momentum();
-        (beta != 0.0 && memory && steps < MOMENTUM_STEPS).then(|| {
+    /// What may be wrong with this rule at `scale` on a solver that takes `steps` steps and may read what earlier ones were
+    /// told.
+    pub fn warning(&self, scale: f64, steps: usize, looks_back: bool) -> Option<String> {
+        let (text, beta) = (&self.text, self.guidance.momentum());
+        let [alone, back] = MOMENTUM_STEPS;
+        let enough = if looks_back { back } else { alone };
+        if beta == 0.0 || steps >= enough {
+            return None;
+        }
+        let mut warning = if steps < alone {
             format!(
-                "`{}` has momentum (beta={beta}), which a solver that makes one step of several predictions takes badly: on a \
-                 known distribution at w = 16, 10 steps of dpmpp-2m end at seven times the size of the data, 20 a fifth too \
-                 large; use beta=0, at least {MOMENTUM_STEPS} steps, or ddim or euler",
-                self.text
+                "`{text}` has momentum (beta={beta}), which overshoots in few steps: on a known distribution at w = 16, 10 \
+                 steps of euler end a third larger than the data, of dpmpp-2m seven times as large; use beta=0 or at least \
+                 {enough} steps"
             )
-        })
+        } else {
+            format!(
+                "`{text}` has momentum (beta={beta}), which solvers that read earlier predictions take badly: on a known \
+                 distribution at w = 16, 20 steps of dpmpp-2m end up to a sixth too large; use beta=0, at least {enough} \
+                 steps, or ddim, euler or heun"
+            )
+        };
+        if steps <= FEW_STEPS && scale > MODEST_SCALE {
+            let _ = write!(warning, ", and at {FEW_STEPS} steps or fewer a scale of {MODEST_SCALE} at most");
+        }
+        Some(warning)
     }
 }
 
@@ -113,6 +135,8 @@ pub struct Guide {
     scale: f64,
     beside: Beside,
     together: Option<bool>,
+    /// Whether the memory was once too small for both branches in one call; shared by all that work on a run.
+    cramped: Arc<AtomicBool>,
 }
 
 impl Guide {
@@ -157,7 +181,7 @@ impl Guide {
             (_, Beside::Classifier(_)) => bail!("guidance `{text}` has no use for a classifier"),
             _ => {}
         }
-        Ok(Self { rule: guidance, scale, beside, together: None })
+        Ok(Self { rule: guidance, scale, beside, together: None, cramped: Arc::default() })
     }
 
     /// The same at another scale.
@@ -181,7 +205,8 @@ impl Guide {
             Beside::Weak(weak) => Beside::Weak(weak.share()),
             Beside::Classifier(classifier) => Beside::Classifier(classifier.share()),
         };
-        Self { rule: self.rule.fresh(), scale: self.scale, beside, together: self.together }
+        let cramped = Arc::clone(&self.cramped);
+        Self { rule: self.rule.fresh(), scale: self.scale, beside, together: self.together, cramped }
     }
 
     /// The scale `w`.
@@ -191,9 +216,14 @@ impl Guide {
 
     /// Whether both branches go in one call on `device`: on a GPU, where small batches leave it idle. On a CPU an image costs
     /// about the same in any batch of some size, and two calls need half the memory; `cargo bench --bench guidance` compares
-    /// the two.
+    /// the two. Never again after the memory was too small for it once.
     pub fn is_together(&self, device: Device) -> bool {
-        self.together.unwrap_or(device != Device::Cpu)
+        self.together.unwrap_or(device != Device::Cpu) && !self.cramped.load(Ordering::Relaxed)
+    }
+
+    /// Has both branches go one after the other from now on.
+    pub(crate) fn part(&self) {
+        self.cramped.store(true, Ordering::Relaxed);
     }
 
     /// What the rule works with.

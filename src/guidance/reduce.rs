@@ -25,14 +25,15 @@ pub(super) fn std(a: &Tensor) -> Tensor {
     square.sqrt().view([-1, 1, 1, 1])
 }
 
-/// Cosine of the angle between `a` and `b` of each image; 1 where one of them is zero.
+/// Cosine of the angle between `a` and `b` of each image; 1 where both are zero and thus alike, 0 where only one is.
 ///
 /// # Shapes
 /// `a, b: [k, c, h, w] -> [k]` f64
 pub(crate) fn cosine(a: &Tensor, b: &Tensor) -> Tensor {
-    let lengths = norm(a) * norm(b);
-    let zero = lengths.eq(0.0);
-    (dot(a, b) / &lengths).where_self(&zero.logical_not(), &lengths.ones_like()).view(-1)
+    let (a_length, b_length) = (norm(a), norm(b));
+    let lengths = &a_length * &b_length;
+    let alike = (a_length + b_length).eq(0.0).to_kind(Kind::Double);
+    (dot(a, b) / &lengths).where_self(&lengths.gt(0.0), &alike).view(-1)
 }
 
 /// `x` times a number for each image, in the kind of `x`.

@@ -69,14 +69,17 @@ impl Networks<'_> {
         match both {
             Ok(Ok(both)) => {
                 let (n, k) = (x.size()[0], some.size()[0]);
-                Ok(Some((both.narrow(0, 0, n), both.narrow(0, n, k))))
+                return Ok(Some((both.narrow(0, 0, n), both.narrow(0, n, k))));
             }
-            Ok(Err(error)) if out_of_memory(&format!("{error:#}")) => Ok(None),
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) if out_of_memory(&format!("{error:#}")) => {}
+            Ok(Err(error)) => return Err(error),
             // Inside of a network libtorch's errors come as panics.
-            Err(panic) if panic.downcast_ref::<String>().is_some_and(|text| out_of_memory(text)) => Ok(None),
+            Err(panic) if panic.downcast_ref::<String>().is_some_and(|text| out_of_memory(text)) => {}
             Err(panic) => panic::resume_unwind(panic),
         }
+        // Or every evaluation would fail first.
+        self.guide.part();
+        Ok(None)
     }
 
     /// The second prediction, for the images `some` of the batch; `cond` is the first one of the whole batch.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fewstep::guidance::{EvalCtx, Guidance, Guided, LevelClassifier, Preds, Rule};
+use fewstep::guidance::{Branches, EvalCtx, Guidance, Guided, Images, LevelClassifier, Preds, Rule};
 use fewstep_models::{Denoiser, ModelSpec, Prediction};
 use fewstep_samplers::{Node, Pred};
 use serde_json::Value;
@@ -15,8 +15,13 @@ pub(crate) fn fixture() -> Value {
 
 /// A flat list of a fixture as images of 1x2x2, f64.
 pub(crate) fn images(value: &Value) -> Tensor {
+    numbers(value).view([-1, 1, 2, 2])
+}
+
+/// A flat list of a fixture, f64.
+pub(crate) fn numbers(value: &Value) -> Tensor {
     let values: Vec<f64> = value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-    Tensor::from_slice(&values).view([-1, 1, 2, 2])
+    Tensor::from_slice(&values)
 }
 
 pub(crate) fn worst(a: &Tensor, b: &Tensor) -> f64 {
@@ -53,6 +58,25 @@ impl<'a> Place<'a> {
 
     pub(crate) fn call(&self, rule: &mut dyn Guidance, step: usize, c: &Tensor, u: &Tensor) -> Tensor {
         self.full(rule, step, c, u).x0
+    }
+
+    /// Gives the rule what it asks for and no more, as an evaluator does.
+    pub(crate) fn ask(
+        &self,
+        rule: &mut dyn Guidance,
+        (step, stage): (usize, usize),
+        c: &Tensor,
+        u: &Tensor,
+    ) -> (Branches, Tensor) {
+        let ctx = EvalCtx { stage, ..self.ctx(step) };
+        let branches = rule.plan(&ctx);
+        if branches == Branches::cond() {
+            return (branches, c.shallow_clone());
+        }
+        let images = branches.other().clone();
+        let other = (images != Images::None).then(|| images.take(u));
+        let x0 = rule.combine(&ctx, Preds { cond: c.shallow_clone(), other, images, fresh: true }).x0;
+        (branches, x0)
     }
 }
 
@@ -100,8 +124,13 @@ impl Blobs {
     const STD: f64 = 0.3;
 
     pub(crate) fn new() -> Self {
+        Self::drawn(11)
+    }
+
+    /// With other means.
+    pub(crate) fn drawn(seed: u64) -> Self {
         let mut means = vec![0f32; 480];
-        fewstep::pipeline::NoiseSource::new(11).fill(0, 0, &mut means);
+        fewstep::pipeline::NoiseSource::new(seed).fill(0, 0, &mut means);
         let means = Tensor::from_slice(&means).to_kind(Kind::Double).view([10, Self::SIZE]) * 0.5;
         Self { means, spec: ModelSpec { shape: [Self::SIZE, 1, 1], ..super::tiny_spec().0 } }
     }

@@ -114,7 +114,14 @@ mod tests {
         assert_eq!(all.images.len(), 3 * grey.len());
         let first = split(grey[..784].to_vec(), Part::Train).colour();
         assert_eq!(first.images, all.images[..3 * 784]);
-        assert_ne!(split(grey[..784].to_vec(), Part::Test).colour().images, first.images);
+        let test = split(grey[..784].to_vec(), Part::Test).colour();
+        // As a second implementation in Python paints them.
+        for (painted, hash) in [
+            (&first, "a0ea86513c0a366ec47b40568db677257a9f33ba956780326c0cd71f6e2a08af"),
+            (&test, "f78912fa27d3ee36797b129c609fd35b85b819fc844d14d7917f3ed7b9c83427"),
+        ] {
+            assert_eq!(crate::sha256_hex(&painted.images), hash);
+        }
         assert_eq!(all.colour().images, all.images, "painted once");
         // Two pictures of the same grey levels differ in paint.
         let twice = split([&grey[..784], &grey[..784]].concat(), Part::Train).colour();
@@ -122,18 +129,23 @@ mod tests {
     }
 
     #[test]
-    fn background_and_garment_have_their_saturation() {
+    fn background_and_garment_have_their_hue_and_saturation() {
         let saturation = |p: [u8; 3]| {
             let (max, min) = (*p.iter().max().unwrap_or(&0), *p.iter().min().unwrap_or(&0));
             f64::from(max - min) / f64::from(max)
         };
-        let mut hues = [0_u32; 6];
+        // The primary colour that is nearest on the wheel is the strongest.
+        let has_hue = |p: [u8; 3], hue: f64| p.iter().max() == p.get((3.0 * hue).round() as usize % 3);
+        let mut hues = [[0_u32; 6]; 2];
         for index in 0..600 {
             let paint = Paint::of(Part::Train, index);
             assert!((saturation(paint.pixel(0)) - paint.background.1).abs() < 0.02, "{paint:?}");
             assert!((saturation(paint.pixel(255)) - paint.garment.1).abs() < 0.01, "{paint:?}");
-            hues[(6.0 * paint.garment.0) as usize] += 1;
+            for (hue, grey, count) in [(paint.garment.0, 255, 0), (paint.background.0, 0, 1)] {
+                assert!(has_hue(paint.pixel(grey), hue), "{paint:?}");
+                hues[count][(6.0 * hue) as usize] += 1;
+            }
         }
-        assert!(hues.iter().all(|n| (70..130).contains(n)), "{hues:?}");
+        assert!(hues.as_flattened().iter().all(|n| (70..130).contains(n)), "{hues:?}");
     }
 }

@@ -31,7 +31,7 @@ impl Plan {
         let unsuited = || Error::Unsuited {
             solver: self.solver.clone(),
             reason: "to be noised again with another prediction it must ask for one x0 a step; take ddim, \
-                     dpmpp-2m, dpmpp-3m or sde-dpmpp-2m"
+                     dpmpp-2m, dpmpp-3m, res-2m or sde-dpmpp-2m"
                 .to_owned(),
         };
         let mut seen: BTreeMap<Slot, Seen> = BTreeMap::new();

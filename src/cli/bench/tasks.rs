@@ -127,9 +127,10 @@ pub(super) fn tasks<'a>(
         if scales.iter().all(|w| is_off(*w)) { vec![] } else { rules.iter().filter(|r| guides(r)).collect() };
     let beside: Vec<Option<String>> =
         guided.iter().map(|rule| guiding.identity(rule)).collect::<Result<_>>()?;
+    let strongest = scales.iter().copied().fold(1.0, f64::max);
     let mut tasks = Vec::new();
     for Asked { solver, plan } in plans {
-        let suited = guided.iter().map(|rule| match suit(Program::Plan(plan.clone()), rule)? {
+        let suited = guided.iter().map(|rule| match suit(Program::Plan(plan.clone()), rule, strongest)? {
             Program::Plan(plan) => Ok(Some(plan)),
             Program::Dynamic { .. } => Ok(None),
         });

@@ -119,7 +119,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let class = args.class.as_ref().map(|c| parse_class(c, spec.classes, &spec.class_names)).transpose()?;
     let mut program = compile(args, &spec.sample_path)?;
     if !is_off(args.cfg_scale) {
-        program = suit(program, &rule)?;
+        program = suit(program, &rule, args.cfg_scale)?;
     }
     let init = args.init_image.as_ref().map(|file| read_image(file, spec.shape)).transpose()?;
     if init.is_some() {

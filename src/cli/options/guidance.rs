@@ -111,12 +111,12 @@ impl GuidanceArgs {
     }
 }
 
-/// The program in the form that `rule` needs; warns of what goes badly together.
-pub(in crate::cli) fn suit(program: Program, rule: &Rule) -> Result<Program> {
+/// The program in the form that `rule` needs; warns of what goes badly together at scales up to `scale`.
+pub(in crate::cli) fn suit(program: Program, rule: &Rule, scale: f64) -> Result<Program> {
     let guidance = rule.guidance();
     match program {
         Program::Plan(plan) => {
-            if let Some(text) = rule.warning(plan.steps, plan.has_memory()) {
+            if let Some(text) = rule.warning(scale, plan.steps, plan.looks_back()) {
                 warn(&text);
             }
             Ok(Program::Plan(if guidance.renoises() { plan.renoised()? } else { plan }))

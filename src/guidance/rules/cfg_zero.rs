@@ -9,10 +9,10 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     name: "cfg-zero",
     kind: Kind::Combiner,
     summary: "CFG-Zero*: u is first scaled to fit c; for flow models",
-    params: "zero_steps=0 (first steps with velocity 0 and no network call), space=raw (or x0)",
+    params: "zero_steps=1 (first steps with velocity 0 and no network call; never the last one), space=raw (or x0)",
     reference: "Fan et al. 2025, arXiv 2503.18886",
     build: Build::Combiner(|p| {
-        let zero_steps = p.count("zero_steps", 0, 0..=1000)?;
+        let zero_steps = p.count("zero_steps", 1, 0..=1000)?;
         let space = p.choice("space", Space::Raw, &Space::WORDS)?;
         Ok(Box::new(CfgZero { zero_steps, space }))
     }),
@@ -44,7 +44,8 @@ impl Guidance for CfgZero {
     }
 
     fn rests(&self, ctx: &EvalCtx<'_>) -> bool {
-        ctx.step < self.zero_steps
+        // A run that rests throughout would end with the noise that it began with.
+        ctx.step < self.zero_steps && ctx.step + 1 < ctx.steps
     }
 
     fn stepwise(&self) -> bool {

@@ -11,11 +11,11 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
     name: "threshold",
     kind: Class::Correction,
     summary: "dynamic thresholding: clips x0 at a quantile of its size and shrinks it to [-1, 1]; for models of pixels",
-    params: "p=0.995 (the quantile, 0 to 1), min=1 (never clips below this)",
+    params: "p=0.995 (the quantile, 0 to 1), min=1 (1 or more, never clips below this)",
     reference: "Saharia et al. 2022, arXiv 2205.11487, section 2.3",
     build: Build::Around(2, |p, inner| {
         let quantile = p.number("p", 0.995, 0.0..=1.0)?;
-        let min = p.number("min", 1.0, 1e-6..=1e6)?;
+        let min = p.number("min", 1.0, 1.0..=1e6)?;
         Ok(Box::new(Threshold { quantile, min, inner }))
     }),
 };
@@ -25,7 +25,7 @@ pub(in crate::guidance) const ENTRY: GuidanceEntry = GuidanceEntry {
 pub struct Threshold {
     /// The quantile, interpolated linearly.
     pub quantile: f64,
-    /// Smallest `s`.
+    /// Smallest `s`, 1 or more: below 1 the division would blow an image up.
     pub min: f64,
     /// What guides.
     pub inner: Box<dyn Guidance>,
