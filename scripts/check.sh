@@ -23,9 +23,9 @@ step 'format' cargo fmt --all --check
 step 'samplers without libtorch' env -u LIBTORCH_USE_PYTORCH LIBTORCH=/nonexistent \
     cargo test --locked -p fewstep-samplers
 
-# All in the release profile: the C++ of torch-sys is then compiled once for these and for the program. The feature
-# tch/doc-only would let the lints do without, but came out slower in all (305 s against 259 s from nothing on two
-# cores): compiled in the first of these steps, the C++ runs beside everything else.
+# All in the release profile: the C++ of torch-sys is then compiled once for these and for the program, in the first of these
+# steps, where it runs beside everything else. The feature tch/doc-only would let the lints do without it, but needs a second
+# build of what links to it.
 step 'lints' cargo clippy --release --locked --workspace --all-targets -- -D warnings
 step 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
 # The samplers have had their tests above, with overflow checks and debug assertions.

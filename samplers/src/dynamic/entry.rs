@@ -15,7 +15,7 @@ pub struct DynamicEntry {
     pub params: &'static str,
     /// Order of the solution that is kept.
     pub order: u32,
-    /// Network evaluations per accepted step, after the first; nothing where steps are repeated as often as it takes.
+    /// Network evaluations per accepted step; `None` where a step is evaluated as often as it takes.
     pub evals_per_step: Option<u32>,
     /// What the network is asked for with default parameters.
     pub pred: Pred,

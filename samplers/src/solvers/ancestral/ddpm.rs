@@ -30,8 +30,9 @@ pub struct Ddpm {
     /// 0 is that of `x'` given `x` and `x0`, `sigma'^2 (1 - e^(-2h))`: right for data that is one point. 1 is the paper's
     /// `beta`, `sigma^2 (1 - e^(-2h))` where `alpha^2 + sigma^2` = 1; in general that of `x'` given `x` for standard normal
     /// data, `(alpha'^2 + sigma'^2) / (alpha^2 + sigma^2)` times as much, which a change of the path's scaling leaves as it
-    /// is. It is right for such data and too large in long steps for all other. What lies between is the range from which a network with learned variances chooses (Nichol,
-    /// Dhariwal 2021, arXiv 2102.09672, eq. 15); here it is one number, for the network has no such output.
+    /// is. It is right for such data, and in long steps far too large for narrower ones. What lies between is the range from
+    /// which a network with learned variances chooses (Nichol, Dhariwal 2021, arXiv 2102.09672, eq. 15); here it is one
+    /// number, for the network has no such output.
     pub variance: f64,
 }
 
