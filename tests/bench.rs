@@ -46,6 +46,7 @@ fn job() -> Job {
         batch: 16,
         workers: 1,
         device: Device::Cpu,
+        share: None,
     }
 }
 

@@ -47,7 +47,7 @@ fn guide(text: &str, scale: f64, denoiser: &dyn Denoiser) -> Guide {
 
 fn job(images: std::ops::Range<u64>, batch: usize) -> Job {
     let images = images.collect();
-    Job { seed: 5, images, class: None, init: None, batch, workers: 2, device: Device::Cpu }
+    Job { seed: 5, images, class: None, init: None, batch, workers: 2, device: Device::Cpu, share: None }
 }
 
 /// Pixels and network passes of each image.

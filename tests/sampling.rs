@@ -38,7 +38,8 @@ fn pictures(
     batch: usize,
     workers: usize,
 ) -> Vec<(u64, Vec<u8>)> {
-    let job = Job { seed: 5, images, class: None, init: None, batch, workers, device: Device::Cpu };
+    let job =
+        Job { seed: 5, images, class: None, init: None, batch, workers, device: Device::Cpu, share: None };
     let mut all = Vec::new();
     for batch in Batches::new(plan, denoiser, &job, &silent()) {
         let batch = batch.unwrap();
@@ -111,7 +112,16 @@ fn a_batch_is_padded_only_where_its_size_matters() {
     for (any_batch, sizes) in [(false, vec![4]), (true, vec![4, 1])] {
         let denoiser = Counting { any_batch, sizes, spec: common::tiny_spec().0 };
         let images = (0..5).collect();
-        let job = Job { seed: 5, images, class: None, init: None, batch: 4, workers: 1, device: Device::Cpu };
+        let job = Job {
+            seed: 5,
+            images,
+            class: None,
+            init: None,
+            batch: 4,
+            workers: 1,
+            device: Device::Cpu,
+            share: None,
+        };
         let batches = Batches::new(&plan("ddim", 2), &denoiser, &job, &silent());
         let sizes: Vec<_> = batches.map(|batch| batch.unwrap().x.size()[0]).collect();
         assert_eq!(sizes, [4, 1], "padding is not handed on");
@@ -214,8 +224,16 @@ fn a_run_can_start_from_a_picture() {
         let times: Vec<f64> = full.times().skip(first).collect();
         let plan = solver("heun").unwrap().plan(&Grid::new(&Path::Flow, &times, "part").unwrap()).unwrap();
         let init = Some(start.clone());
-        let job =
-            Job { seed: 0, images: vec![3], class: None, init, batch: 1, workers: 1, device: Device::Cpu };
+        let job = Job {
+            seed: 0,
+            images: vec![3],
+            class: None,
+            init,
+            batch: 1,
+            workers: 1,
+            device: Device::Cpu,
+            share: None,
+        };
         let x = Batches::new(&plan, &exact, &job, &silent()).next().unwrap().unwrap().x;
         let x = Vec::<f32>::try_from(x.view(-1)).unwrap();
         (x.iter().zip(&start).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / 784.0).sqrt()
@@ -238,8 +256,16 @@ fn a_run_can_start_from_a_picture() {
 fn more_steps_refine_a_stochastic_picture() {
     let exact = Exact { mixture: Mixture::gaussian(0.5).unwrap(), spec: common::tiny_spec().0 };
     let picture = |seed: u64, steps: usize| {
-        let job =
-            Job { seed, images: vec![3], class: None, init: None, batch: 1, workers: 1, device: Device::Cpu };
+        let job = Job {
+            seed,
+            images: vec![3],
+            class: None,
+            init: None,
+            batch: 1,
+            workers: 1,
+            device: Device::Cpu,
+            share: None,
+        };
         let x = Batches::new(&plan("ddim:eta=1", steps), &exact, &job, &silent()).next().unwrap().unwrap().x;
         Vec::<f32>::try_from(x.view(-1)).unwrap()
     };

@@ -49,7 +49,7 @@ pub use error::{Error, Result};
 pub use grid::{AysTable, End, Grid, GridRule, Shift, ShiftCurve, Shifted};
 pub use node::Node;
 pub use path::{BetaTable, Betas, Path};
-pub use plan::{NoiseKey, Op, Plan, PlanBuilder, Pred, Slot};
+pub use plan::{NoiseKey, Op, Plan, PlanBuilder, Pred, Questions, Slot};
 pub use registry::{registry, solver};
 pub use solvers::Solver;
 pub use spec::{Params, unknown};

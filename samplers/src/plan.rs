@@ -7,11 +7,13 @@
 mod builder;
 mod json;
 mod places;
+mod questions;
 mod renoise;
 mod table;
 mod validate;
 
 pub use builder::PlanBuilder;
+pub use questions::Questions;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +36,7 @@ impl Slot {
 }
 
 /// What a network evaluation is asked to return; the caller converts from whatever its network predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pred {
     /// The noise `eps`.

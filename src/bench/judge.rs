@@ -40,7 +40,7 @@ pub struct Measured {
     pub forwards: f64,
     /// Wall clock from the start of the block to its last batch: sampling, and the features and sums over images that are
     /// taken meanwhile. The workers go on while these are, so that the two cannot be told apart. What is made of all images
-    /// at once is not in it.
+    /// at once is not in it. Answers taken over from other plans count as what they took there.
     pub seconds: f64,
     /// The first images, `[n, c, h, w]` u8, to be shown.
     pub shown: Tensor,
@@ -192,7 +192,8 @@ impl Judge {
                 break;
             }
         }
-        let seconds = clock.elapsed().as_secs_f64();
+        let saved = job.share.as_ref().map_or(0.0, |share| share.saved().as_secs_f64());
+        let seconds = clock.elapsed().as_secs_f64() + saved / job.workers as f64;
         if batches.cancelled() {
             return Ok(None);
         }

@@ -20,6 +20,7 @@ use super::executor::{Observer, Outcome, StepInfo, execute};
 use super::machine::Tensors;
 use super::noise::NoiseSource;
 use super::program::Program;
+use super::share::Share;
 use crate::device::upload;
 use crate::guidance::{Guide, any_batch};
 
@@ -42,6 +43,8 @@ pub struct Job {
     pub workers: usize,
     /// Where to run.
     pub device: Device,
+    /// What it has in common with jobs of other plans over the same images.
+    pub share: Option<Arc<Share>>,
 }
 
 impl Job {
@@ -262,7 +265,8 @@ impl Worker {
             Program::Plan(plan) => {
                 let class = spec.classes.map(|_| Tensor::from_slice(&classes).to_device(job.device));
                 let guide = self.guide.as_ref();
-                let mut evaluator = Evaluator::new(&*self.denoiser, class.as_ref(), guide, padded.len());
+                let mut evaluator = Evaluator::new(&*self.denoiser, class.as_ref(), guide, padded.len())
+                    .sharing(job.share.as_deref(), at);
                 match execute(plan, x, &mut evaluator, &mut draw, &observer)? {
                     Outcome::Done(x) => (x, vec![plan.nfe(); padded.len()], evaluator.forwards().to_vec()),
                     Outcome::Cancelled => return Ok(None),

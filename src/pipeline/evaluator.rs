@@ -6,6 +6,7 @@ use fewstep_samplers::{Node, Pred};
 use tch::{Kind, Tensor};
 
 use super::branches::{Networks, predict};
+use super::share::Share;
 use crate::guidance::{Branches, EvalCtx, Guidance, Guide, Guided, Images, cosine};
 
 /// Where in a run a question is asked. `nodes` has one entry for all images, or one for each.
@@ -55,6 +56,8 @@ pub struct Evaluator<'a> {
     class: Option<&'a Tensor>,
     guide: Option<Running<'a>>,
     forwards: Vec<usize>,
+    share: Option<(&'a Share, usize)>,
+    asked: usize,
     /// Whether [`Answer::look`] is wanted.
     pub looks: bool,
 }
@@ -82,7 +85,13 @@ impl<'a> Evaluator<'a> {
             rule.begin();
             Running { guide, rule, start: Vec::new() }
         });
-        Self { denoiser, class, guide, forwards: vec![0; batch], looks: false }
+        Self { denoiser, class, guide, forwards: vec![0; batch], share: None, asked: 0, looks: false }
+    }
+
+    /// Takes answers about batch number `batch` from other plans, and leaves its own to them; under a rule it does neither.
+    #[must_use]
+    pub fn sharing(self, share: Option<&'a Share>, batch: usize) -> Self {
+        Self { share: share.map(|share| (share, batch)), ..self }
     }
 
     /// Passes of a network so far, for each image.
@@ -105,11 +114,14 @@ impl<'a> Evaluator<'a> {
     pub fn eval(&mut self, x: &Tensor, at: At<'_>, want: Pred) -> Result<Answer> {
         let Some(mut running) = self.guide.take() else {
             self.count(&Images::All);
-            return Ok(Answer {
-                value: self.call(x, at.nodes, want, self.class)?,
-                renoise: None,
-                look: None,
-            });
+            let nth = self.asked;
+            self.asked += 1;
+            let ask = || self.call(x, at.nodes, want, self.class);
+            let value = match self.share {
+                Some((share, batch)) => share.answer((nth, batch), x.device(), ask)?,
+                None => ask()?,
+            };
+            return Ok(Answer { value, renoise: None, look: None });
         };
         let answer = self.guided(&mut running, x, at, want);
         self.guide = Some(running);

@@ -8,6 +8,7 @@ mod executor;
 mod machine;
 mod noise;
 mod program;
+mod share;
 
 pub use batches::{Batch, Batches, Job, quantise};
 pub use brownian::Brownian;
@@ -15,3 +16,4 @@ pub use evaluator::{Answer, At, Evaluator, Look};
 pub use executor::{Observer, Outcome, Silent, StepInfo, execute};
 pub use noise::NoiseSource;
 pub use program::Program;
+pub use share::Share;

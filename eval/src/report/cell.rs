@@ -27,7 +27,8 @@ pub struct Cell {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BTreeMap<String, f64>>,
     /// Wall-clock time of all blocks in seconds, each from its start to its last batch: sampling, and the features and sums
-    /// over images that are taken meanwhile. Earlier versions left out what was spent on these.
+    /// over images that are taken meanwhile. Earlier versions left out what was spent on these. Answers of the network that were there
+    /// from an earlier cell count as what they took there.
     pub seconds: f64,
     /// `seconds` by the images of all blocks.
     pub seconds_per_image: f64,

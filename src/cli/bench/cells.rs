@@ -16,7 +16,17 @@ use crate::bench::{Judge, Levels, Measured, Paired, Record, Teacher, Twin, plan_
 use crate::cli::watch::{Watch, Watching};
 use crate::cli::{bar, note};
 use crate::guidance::{Guide, any_batch};
-use crate::pipeline::{Job, Observer};
+use crate::pipeline::{Job, Observer, Share};
+
+/// Memory for answers of the network that several cells need, 512 MB.
+const SHARED_BYTES: usize = 512 << 20;
+
+/// What a plan is measured with.
+struct With<'a> {
+    guide: Option<&'a Guide>,
+    share: Option<Arc<Share>>,
+    paired: Paired<'a>,
+}
 
 /// Everything that the cells share.
 pub(super) struct Bench<'a> {
@@ -93,12 +103,18 @@ impl Bench<'_> {
                 features: features.as_ref().and_then(Option::as_ref),
             })
         });
+        let plain: Vec<&Plan> = todo.iter().filter(|task| task.pairs()).map(|task| &task.plan).collect();
+        let mut shares = Share::among(&plain, SHARED_BYTES).into_iter();
         for (i, task) in todo.iter().enumerate() {
             let (plan, hash) = (&task.plan, &task.hash);
             let prefix = format!("{}/{} {}", i + 1, todo.len(), task.label());
             let guide = task.guidance.and_then(|(rule, w)| Some(self.guides.get(rule.text())?.at(w)));
-            let paired = if task.pairs() { paired } else { Paired::No };
-            let (measured, levels) = match self.measure(block, plan, guide.as_ref(), paired, &prefix) {
+            let with = if task.pairs() {
+                With { guide: None, share: shares.next(), paired }
+            } else {
+                With { guide: guide.as_ref(), share: None, paired: Paired::No }
+            };
+            let (measured, levels) = match self.measure(block, plan, with, &prefix) {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(false),
                 Err(error) => {
@@ -159,7 +175,8 @@ impl Bench<'_> {
             return Ok(Some(teacher));
         }
         let prefix = format!("teacher {} · NFE {}", plan.solver, plan.nfe());
-        let measured = self.measure(block, plan, None, Paired::Teacher, &prefix)?;
+        let with = With { guide: None, share: None, paired: Paired::Teacher };
+        let measured = self.measure(block, plan, with, &prefix)?;
         let Some((measured, _)) = measured else { return Ok(None) };
         let Some(images) = measured.images else { return Ok(None) };
         let teacher = Teacher { images };
@@ -181,8 +198,7 @@ impl Bench<'_> {
         &self,
         block: u32,
         plan: &Plan,
-        guide: Option<&Guide>,
-        paired: Paired<'_>,
+        With { guide, share, paired }: With<'_>,
         prefix: &str,
     ) -> Result<Option<(Measured, Vec<GuidanceLevel>)>> {
         let first = u64::from(block) * self.args.samples;
@@ -194,6 +210,7 @@ impl Bench<'_> {
             batch: self.args.model.batch(&self.denoiser, guide, self.args.samples as usize, self.workers),
             workers: self.workers,
             device: self.device,
+            share,
         };
         let steps = job.images.len().div_ceil(job.batch) * plan.steps;
         let bar = bar(steps as u64, "{prefix} {wide_bar} {percent}% · {eta} left");

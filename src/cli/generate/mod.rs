@@ -134,7 +134,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let guide = args.guiding.guide(&rule, args.cfg_scale, &denoiser, (&args.model, device))?;
 
     let batch = args.model.batch(&denoiser, guide.as_ref(), images.len(), workers);
-    let mut job = Job { seed: args.run_seed, images, class, init, batch, workers, device };
+    let mut job = Job { seed: args.run_seed, images, class, init, batch, workers, device, share: None };
     let beside = if guide.is_some() { args.guiding.identity(&rule)? } else { None };
     let parameters = about::parameters(args, &program, &folder, (&rule, beside.as_deref()))?;
     // After all that may be refused, which leaves an earlier run as it was, and before the work, so that an unusable folder is

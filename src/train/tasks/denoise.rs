@@ -139,6 +139,7 @@ impl Task for Denoise {
             batch: 40,
             workers: 1,
             device: self.device,
+            share: None,
         };
         for batch in Batches::new(&plan, &denoiser, &job, &(Arc::new(Silent) as Arc<dyn Observer>)) {
             write_grid(&dir.join("preview.png"), &quantise(&batch?.x), 10)?;
