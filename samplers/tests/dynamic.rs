@@ -5,14 +5,14 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::images::{mixture, noise, run, starts, try_run};
-use common::{grid, grid_to};
+use common::images::{largest_difference, mixture, noise, run, starts, try_run};
+use common::{grid, grid_to, slope};
 use fewstep_samplers::dynamic::{
     Machine, Outcome, Query, Report, Round, Tally, Tolerance, Vectors, dynamic_registry, dynamic_solver,
 };
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::Model;
-use fewstep_samplers::{End, Error, Grid, Node, NoiseKey, Path, Pred, registry, solver};
+use fewstep_samplers::{End, Error, Grid, GridRule, Node, NoiseKey, Params, Path, Pred, registry, solver};
 
 const SPECS: [&str; 6] = [
     "dpm-12",
@@ -50,6 +50,7 @@ type Noise = fn(usize, NoiseKey) -> Vec<f64>;
 struct Recorder<'a> {
     inner: Vectors<'a, Mixture, Noise>,
     batches: Vec<Vec<usize>>,
+    preds: Vec<Pred>,
     fail_in: usize,
     swallow: bool,
 }
@@ -57,7 +58,7 @@ struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn new(data: &'a Mixture) -> Self {
         let inner = Vectors::new(data, noise as Noise);
-        Self { inner, batches: Vec::new(), fail_in: usize::MAX, swallow: false }
+        Self { inner, batches: Vec::new(), preds: Vec::new(), fail_in: usize::MAX, swallow: false }
     }
 }
 
@@ -67,6 +68,7 @@ impl Machine for Recorder<'_> {
 
     fn eval(&mut self, batch: &[Query<'_, Vec<f64>>]) -> Result<Vec<Vec<f64>>, Trouble> {
         self.batches.push(batch.iter().map(|q| q.image).collect());
+        self.preds.extend(batch.iter().map(|q| q.pred));
         if self.batches.len() == self.fail_in {
             return Err(Trouble::Network(self.fail_in));
         }
@@ -152,6 +154,40 @@ fn a_round_asks_all_unfinished_images_at_once() {
                 assert!(asked[tally.rounds..].iter().all(|n| *n == 0), "{spec}: {asked:?}");
             }
         }
+    }
+}
+
+#[test]
+fn the_list_says_what_a_run_shows() {
+    let data = mixture();
+    let go = &mut |_: &Round<'_, Vec<f64>>| ControlFlow::Continue(());
+    for entry in dynamic_registry() {
+        let solver = (entry.build)(&mut Params::parse("dynamic solver", entry.name).unwrap().1).unwrap();
+        let mut machine = Recorder::new(&data);
+        let outcome = solver.run(&grids()[0], &mut machine, starts(&grids()[0]), go).unwrap();
+        let Outcome::Done { report, .. } = outcome else { panic!("{} was cancelled by nobody", entry.name) };
+        assert!(machine.preds.iter().all(|pred| *pred == entry.pred), "{}", entry.name);
+        for tally in report.images.iter().filter(|_| entry.evals_per_step.is_some()) {
+            // The prediction at the start of a rejected step is not asked for twice.
+            let evals = entry.evals_per_step.unwrap() as usize;
+            assert_eq!(tally.nfe, evals * tally.accepted + (evals - 1) * tally.rejected, "{}", entry.name);
+        }
+        // Errors against steps, whether a tolerance or the grid makes these more.
+        let fine = GridRule::LogSnr;
+        let fine = |n| fine.grid(&Path::Flow, n, Some(0.9), Some(0.1), Some(End::TMin)).unwrap();
+        let exact = run("dpm-23:rtol=1e-10:atol=1e-10:max_nfe=1000000", &fine(1), &data, starts(&fine(1))).0;
+        let point = |at: i32| {
+            let (tol, n) = match entry.evals_per_step {
+                Some(_) => (format!("rtol=1e-{at}:atol=1e-{at}:max_nfe=1000000"), 1),
+                None => ("tol=1e-6".to_owned(), 2usize.pow(at as u32)),
+            };
+            let g = fine(n);
+            let (states, report) = run(&format!("{}:{tol}", entry.name), &g, &data, starts(&g));
+            let accepted: usize = report.images.iter().map(|image| image.accepted).sum();
+            (accepted, largest_difference(&states, &exact))
+        };
+        let order = slope(&[4, 5, 6, 7].map(point));
+        assert!((order - f64::from(entry.order)).abs() < 0.25, "{}: {order}", entry.name);
     }
 }
 
