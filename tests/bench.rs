@@ -6,13 +6,12 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use common::command::{refuses, run};
-use common::{model, tiny_params, tiny_spec};
+use common::{model, silent, tiny_params, tiny_spec};
 use fewstep::bench::{Choice, Judge, Paired, Twin};
 use fewstep::measure::{Metric, Settings, Side, measure};
-use fewstep::pipeline::{Batches, Job, Observer, Silent, quantise};
+use fewstep::pipeline::{Batches, Job, quantise};
 use fewstep_eval::data::{Part, Split};
 use fewstep_eval::feature::{FeatureNet as _, fmnist_cnn};
 use fewstep_eval::metrics::{
@@ -48,10 +47,6 @@ fn job() -> Job {
         device: Device::Cpu,
         share: None,
     }
-}
-
-fn silent() -> Arc<dyn Observer> {
-    Arc::new(Silent)
 }
 
 fn sampled(denoiser: &NetDenoiser, plan: &Plan) -> Tensor {

@@ -9,23 +9,18 @@
 mod common;
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use common::guidance::{Blobs, Place, Table, cpu, fixture, images, worst};
+use common::{silent, tiny};
 use fewstep::guidance::{Beside, Guide, Needs, Rule};
 use fewstep::pipeline::{
     Batches, Evaluator, Job, Look, Observer, Outcome, Program, Silent, StepInfo, execute, quantise,
 };
-use fewstep_models::{Denoiser, ModelFolder, NetDenoiser, Prediction};
+use fewstep_models::{Denoiser, NetDenoiser, Prediction};
 use fewstep_samplers::dynamic::dynamic_solver;
 use fewstep_samplers::{Grid, GridRule, Node, Path, Plan, Pred, solver};
 use tch::{Device, Kind, Tensor};
-
-fn tiny() -> NetDenoiser {
-    let dir = tempfile::tempdir().unwrap();
-    common::tiny_model(dir.path());
-    ModelFolder::open(dir.path().to_str().unwrap()).unwrap().load(Device::Cpu, Kind::Float).unwrap()
-}
 
 fn grid(path: &str, steps: usize) -> Grid {
     let path: Path = path.parse().unwrap();
@@ -58,7 +53,7 @@ fn pictures(
     job: &Job,
 ) -> anyhow::Result<Vec<(Vec<u8>, usize)>> {
     let mut all = Vec::new();
-    for batch in Batches::guided(program, denoiser, guide, job, &(Arc::new(Silent) as Arc<dyn Observer>)) {
+    for batch in Batches::guided(program, denoiser, guide, job, &silent()) {
         let batch = batch?;
         let pixels = quantise(&batch.x);
         for (i, &forwards) in batch.forwards.iter().enumerate() {

@@ -4,24 +4,13 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use fewstep::pipeline::{Batches, Evaluator, Job, Observer, Outcome, Silent, execute, quantise};
-use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
+use common::{silent, tiny};
+use fewstep::pipeline::{Batches, Evaluator, Job, Outcome, Silent, execute, quantise};
+use fewstep_models::{Denoiser, ModelSpec, NetDenoiser};
 use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
 use fewstep_samplers::{Grid, GridRule, Node, NoiseKey, Path, Plan, Pred, registry, solver};
 use tch::{Device, Kind, Tensor};
-
-fn tiny() -> NetDenoiser {
-    let dir = tempfile::tempdir().unwrap();
-    common::tiny_model(dir.path());
-    ModelFolder::open(dir.path().to_str().unwrap()).unwrap().load(Device::Cpu, Kind::Float).unwrap()
-}
-
-fn silent() -> Arc<dyn Observer> {
-    Arc::new(Silent)
-}
 
 fn plan(name: &str, steps: usize) -> Plan {
     let path: Path = "vp-linear".parse().unwrap();

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fewstep::pipeline::{Batches, Job, Observer, Share, Silent};
-use fewstep_models::{Denoiser, ModelFolder, ModelSpec, NetDenoiser};
+use common::{silent, tiny};
+use fewstep::pipeline::{Batches, Job, Share};
+use fewstep_models::{Denoiser, ModelSpec, NetDenoiser};
 use fewstep_samplers::{GridRule, Node, Path, Plan, Pred, Questions, solver};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// A network that counts its calls.
 struct Counted {
@@ -72,22 +73,15 @@ fn plans() -> Vec<Plan> {
 fn draw(denoiser: &Counted, plan: &Plan, share: Option<Arc<Share>>, workers: usize) -> (Tensor, usize) {
     let images = (0..3 * BATCHES as u64 - 1).collect();
     let job = Job { seed: 5, images, class: None, init: None, batch: 3, workers, device: Device::Cpu, share };
-    let batches = Batches::new(plan, denoiser, &job, &(Arc::new(Silent) as Arc<dyn Observer>));
+    let batches = Batches::new(plan, denoiser, &job, &silent());
     let x = Tensor::cat(&batches.map(|batch| batch.unwrap().x).collect::<Vec<_>>(), 0);
     (x, denoiser.calls())
-}
-
-fn tiny() -> Counted {
-    let dir = tempfile::tempdir().unwrap();
-    common::tiny_model(dir.path());
-    let folder = ModelFolder::open(dir.path().to_str().unwrap()).unwrap();
-    Counted::new(&folder.load(Device::Cpu, Kind::Float).unwrap())
 }
 
 #[test]
 fn sharing_saves_calls_and_changes_no_bit() {
     tch::set_num_threads(1);
-    let (denoiser, plans) = (tiny(), plans());
+    let (denoiser, plans) = (Counted::new(&tiny()), plans());
     let mut questions = Questions::default();
     let asked: Vec<_> = plans.iter().flat_map(|plan| questions.of(plan)).collect();
     let different = asked.iter().collect::<BTreeSet<_>>().len();
@@ -110,7 +104,7 @@ fn sharing_saves_calls_and_changes_no_bit() {
 #[test]
 fn what_finds_no_room_is_asked_again() {
     tch::set_num_threads(1);
-    let (denoiser, plans) = (tiny(), plans());
+    let (denoiser, plans) = (Counted::new(&tiny()), plans());
     let (first, last) = (&plans[0], &plans[plans.len() - 2]);
     assert_eq!(first, last);
     // A full batch's answer is 3 x 784 x 4 bytes; with room for five, of the twelve answers of a plan five are kept.

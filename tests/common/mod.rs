@@ -8,10 +8,13 @@ pub(crate) mod guidance;
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
+use fewstep::pipeline::{Observer, Silent};
 use fewstep_models::unet2d::SampleSize;
 use fewstep_models::{
-    Fresh, ModelSpec, Params, Prediction, Scope, TimeInput, UNet2d, UNet2dConfig, to_safetensors,
+    Fresh, ModelFolder, ModelSpec, NetDenoiser, Params, Prediction, Scope, TimeInput, UNet2d, UNet2dConfig,
+    to_safetensors,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -74,4 +77,14 @@ pub(crate) fn tiny_model(dir: &FilePath) {
     fs::write(dir.join("fewstep.json"), serde_json::to_string(&spec).unwrap()).unwrap();
     fs::write(dir.join("unet/config.json"), config.to_json().to_string()).unwrap();
     fs::write(dir.join("unet/diffusion_pytorch_model.fp16.safetensors"), weights).unwrap();
+}
+
+/// The tiny model, loaded.
+pub(crate) fn tiny() -> NetDenoiser {
+    let (_dir, path) = model();
+    ModelFolder::open(&path).unwrap().load(Device::Cpu, Kind::Float).unwrap()
+}
+
+pub(crate) fn silent() -> Arc<dyn Observer> {
+    Arc::new(Silent)
 }
