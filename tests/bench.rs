@@ -213,6 +213,28 @@ fn what_a_budget_chooses_makes_no_rows() {
 }
 
 #[test]
+fn cells_that_share_calls_come_to_what_each_is_alone() {
+    let (dir, model) = model();
+    let solvers = ["ddim", "dpmpp-2m", "deis-tab2", "sde-dpmpp-2m"];
+    let cells = |solvers: &str| {
+        let out = dir.path().join(solvers).to_str().unwrap().to_owned();
+        let what = ["bench", "-m", &model, "--solver", solvers, "--nfe", "3,4", "--samples", "20", "--json"];
+        let more = ["--cfg-scale", "1,2", "--blocks", "2", "--teacher", "heun@3", "-o", &out];
+        let (report, said) = report(&[&what[..], &more].concat());
+        (report["cells"].as_array().unwrap().clone(), said)
+    };
+    let (together, said) = cells(&solvers.join(","));
+    assert!(said.contains("of 28 network calls an image, 8 are answered by earlier cells"), "{said}");
+    let alone: Vec<Value> = solvers.into_iter().flat_map(|solver| cells(solver).0).collect();
+    assert_eq!(together.len(), 4 * solvers.len());
+    for (cell, alone) in together.iter().zip(&alone) {
+        for what in ["plan_hash", "forwards", "metrics", "blocks", "guidance"] {
+            assert_eq!(cell[what], alone[what], "{what} of {}", cell["solver"]);
+        }
+    }
+}
+
+#[test]
 fn cells_stand_in_the_order_of_the_command_that_names_them_all() {
     let (dir, model) = model();
     let out = dir.path().join("out").to_str().unwrap().to_owned();

@@ -86,6 +86,8 @@ fn sharing_saves_calls_and_changes_no_bit() {
     let asked: Vec<_> = plans.iter().flat_map(|plan| questions.of(plan)).collect();
     let different = asked.iter().collect::<BTreeSet<_>>().len();
     assert!(different * 10 < asked.len() * 7, "{different} of {}", asked.len());
+    let shares = Share::among(&plans.iter().collect::<Vec<_>>(), 0);
+    assert_eq!(Share::calls(&shares), (asked.len(), different));
     for workers in [1, 2] {
         let shares = Share::among(&plans.iter().collect::<Vec<_>>(), 1 << 20);
         let mut made = 0;

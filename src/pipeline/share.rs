@@ -1,6 +1,6 @@
 //! Answers that several plans of one run have in common, kept from the first that asks until the last one has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,6 +48,13 @@ impl Share {
             saved: AtomicU64::new(0),
         };
         asks.into_iter().map(|asks| Arc::new(share(asks))).collect()
+    }
+
+    /// Evaluations of all plans an image, and how many of them are different.
+    pub fn calls(shares: &[Arc<Self>]) -> (usize, usize) {
+        let asked: Vec<usize> =
+            shares.iter().flat_map(|share| &share.asks).map(|(question, _)| *question).collect();
+        (asked.len(), asked.iter().collect::<HashSet<_>>().len())
     }
 
     /// Time that the calls took elsewhere which this plan did not have to make.

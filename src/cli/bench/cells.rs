@@ -104,7 +104,15 @@ impl Bench<'_> {
             })
         });
         let plain: Vec<&Plan> = todo.iter().filter(|task| task.pairs()).map(|task| &task.plan).collect();
-        let mut shares = Share::among(&plain, SHARED_BYTES).into_iter();
+        let shares = Share::among(&plain, SHARED_BYTES);
+        let (asked, different) = Share::calls(&shares);
+        if different < asked {
+            note(&format!(
+                "of {asked} network calls an image, {} are answered by earlier cells",
+                asked - different
+            ));
+        }
+        let mut shares = shares.into_iter();
         for (i, task) in todo.iter().enumerate() {
             let (plan, hash) = (&task.plan, &task.hash);
             let prefix = format!("{}/{} {}", i + 1, todo.len(), task.label());
