@@ -41,8 +41,10 @@ fn compare(name: &str, config: &UNet2dConfig, params: &Params) {
         UNet2d::new(&Scope::root(&given), config.clone())
     };
     let (f32_net, bf16_net) = (eager(Kind::Float), eager(Kind::BFloat16));
-    let engine = CpuUNet::new(config, params).unwrap();
-    engine.profile(true);
+    let engines = CpuUNet::variants(config, params).unwrap();
+    for (_, engine) in &engines {
+        engine.profile(true);
+    }
     for b in [1i64, 16, 64] {
         let x = Tensor::randn([b, config.in_channels, 28, 28], (Kind::Float, Device::Cpu));
         let x16 = x.to_kind(Kind::BFloat16);
@@ -50,13 +52,15 @@ fn compare(name: &str, config: &UNet2dConfig, params: &Params) {
         let class =
             config.num_class_embeds.map(|n| Tensor::arange(b, (Kind::Int64, Device::Cpu)).remainder(n));
         let class = class.as_ref();
-        let contenders: [&dyn Fn() -> Tensor; 3] = [
-            &|| f32_net.forward(&x, &t, class).unwrap(),
-            &|| bf16_net.forward(&x16, &t, class).unwrap(),
-            &|| engine.forward(&x, &t, class).unwrap(),
+        let mut contenders: Vec<Box<dyn Fn() -> Tensor>> = vec![
+            Box::new(|| f32_net.forward(&x, &t, class).unwrap()),
+            Box::new(|| bf16_net.forward(&x16, &t, class).unwrap()),
         ];
+        for (_, engine) in &engines {
+            contenders.push(Box::new(|| engine.forward(&x, &t, class).unwrap()));
+        }
         let rounds = (160 / b).clamp(5, 25);
-        let mut times: [Vec<f64>; 3] = Default::default();
+        let mut times = vec![vec![]; contenders.len()];
         for round in 0..=rounds {
             for (run, times) in contenders.iter().zip(&mut times) {
                 let clock = Instant::now();
@@ -64,18 +68,23 @@ fn compare(name: &str, config: &UNet2dConfig, params: &Params) {
                 if round > 0 {
                     times.push(clock.elapsed().as_secs_f64() * 1e3 / b as f64); // the first round warms up
                 } else {
-                    engine.spent();
+                    for (_, engine) in &engines {
+                        engine.spent();
+                    }
                 }
             }
         }
-        let [f32_ms, bf16_ms, ours] = times.map(median);
-        let spent = engine.spent();
-        let total: f64 = spent.iter().map(|(_, d)| d.as_secs_f64()).sum();
-        print!("{name:<12}{b:>5}{f32_ms:>9.3}{bf16_ms:>9.3}{ours:>9.3}{:>8.2}", f32_ms / ours);
-        for (_, d) in &spent {
-            print!("{:>12.0}", 100.0 * d.as_secs_f64() / total);
+        let medians: Vec<f64> = times.into_iter().map(median).collect();
+        for ((set, engine), ours) in engines.iter().zip(&medians[2..]) {
+            let spent = engine.spent();
+            let total: f64 = spent.iter().map(|(_, d)| d.as_secs_f64()).sum();
+            let (f32_ms, bf16_ms) = (medians[0], medians[1]);
+            print!("{name:<12}{set:<8}{b:>5}{f32_ms:>9.3}{bf16_ms:>9.3}{ours:>9.3}{:>8.2}", f32_ms / ours);
+            for (_, d) in &spent {
+                print!("{:>12.0}", 100.0 * d.as_secs_f64() / total);
+            }
+            println!();
         }
-        println!();
     }
 }
 
@@ -83,7 +92,7 @@ fn main() {
     tch::set_num_threads(1);
     tch::manual_seed(0);
     let _no_grad = tch::no_grad_guard();
-    print!("{:<12}{:>5}{:>9}{:>9}{:>9}{:>8}", "ms an image", "batch", "f32", "bf16", "engine", "f32/e.");
+    print!("{:<20}{:>5}{:>9}{:>9}{:>9}{:>8}", "ms an image", "batch", "f32", "bf16", "engine", "f32/e.");
     for s in Section::ALL {
         print!("{:>12}", format!("{s:?}"));
     }

@@ -70,7 +70,7 @@ pub struct NetDenoiser {
 impl NetDenoiser {
     /// The network that `config` describes, over `params` in `kind`; images go in and out as f32 all the same.
     ///
-    /// On a CPU with AVX-512 it runs in [`CpuUNet`], over the values that `params` have now, and always in f32: a `kind`
+    /// On a CPU with AVX-512 or AVX2 it runs in [`CpuUNet`], over the values that `params` have now, and always in f32: a `kind`
     /// of bf16 rounds the weights alone. Elsewhere, and where a gradient is asked for, it runs in libtorch, on a GPU
     /// with [`NetDenoiser::channels_last`].
     ///

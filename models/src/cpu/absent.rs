@@ -23,6 +23,15 @@ impl CpuUNet {
         Err("the engine is written for x86-64".into())
     }
 
+    /// # Errors
+    /// Never: there is none.
+    pub fn variants(
+        _config: &UNet2dConfig,
+        _params: &Params,
+    ) -> std::result::Result<Vec<(&'static str, Self)>, String> {
+        Ok(vec![])
+    }
+
     /// See there.
     #[must_use]
     pub fn share(&self) -> Self {

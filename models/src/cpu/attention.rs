@@ -1,7 +1,8 @@
 //! Self-attention over the pixels of a map.
 
 use super::kernels::buffer::Buffer;
-use super::kernels::gemm::{Finish, LANES, Packed, gemm};
+use super::kernels::gemm::{Finish, LANES, Packed, Product};
+use super::kernels::isa::Isa;
 use super::kernels::{norm, softmax};
 use super::layers::{Dense, Norm, Places, Weights};
 use super::run::{Chunk, Slots};
@@ -45,6 +46,7 @@ pub(super) struct Work {
 
 impl Attention {
     pub(super) fn new(
+        isa: Isa,
         weights: &Weights<'_>,
         name: &str,
         norm: Option<Norm>,
@@ -62,8 +64,8 @@ impl Attention {
         let by_head = Places::new(&vec![head; heads]);
         Ok(Self {
             norm,
-            qkv: Dense::linear(&w, &bias, &plain, &Places::new(&vec![head; 3 * heads])),
-            out: Dense::linear(&get("to_out.0.weight")?, &get("to_out.0.bias")?, &by_head, &plain),
+            qkv: Dense::linear(isa, &w, &bias, &plain, &Places::new(&vec![head; 3 * heads])),
+            out: Dense::linear(isa, &get("to_out.0.weight")?, &get("to_out.0.bias")?, &by_head, &plain),
             heads,
             head_blocks: head.div_ceil(LANES),
             temperature: 1.0 / (head as f32).sqrt(),
@@ -71,20 +73,24 @@ impl Attention {
         })
     }
 
-    #[target_feature(enable = "avx512f")]
     pub(super) fn run(&self, from: Map, to: Map, chunk: &Chunk<'_>, slots: &mut Slots, work: &mut Work) {
         let mut out = slots.take(to, chunk);
         let (h, w) = chunk.size(from.level);
         let size = from.blocks() * h * w * LANES;
         for i in chunk.range.clone() {
-            self.image(slots.image(from, chunk, i), h * w, &mut out[i * size..(i + 1) * size], work);
+            self.image(
+                chunk.isa,
+                slots.image(from, chunk, i),
+                h * w,
+                &mut out[i * size..(i + 1) * size],
+                work,
+            );
         }
         slots.put(to, out);
     }
 
     /// One image: `x` and `out` are `[block][token][16]`.
-    #[target_feature(enable = "avx512f")]
-    fn image(&self, x: &[f32], tokens: usize, out: &mut [f32], work: &mut Work) {
+    fn image(&self, isa: Isa, x: &[f32], tokens: usize, out: &mut [f32], work: &mut Work) {
         let plane = tokens * LANES;
         let blocks = x.len() / plane;
         let inner = self.heads * self.head_blocks;
@@ -97,11 +103,16 @@ impl Attention {
                 work.factor.reserve(blocks * LANES);
                 work.shift.reserve(blocks * LANES);
                 work.normed.reserve(x.len());
-                norm.affine(|k| &x[k * plane..(k + 1) * plane], &mut work.factor, &mut work.shift);
+                norm.affine(isa, |k| &x[k * plane..(k + 1) * plane], &mut work.factor, &mut work.shift);
                 for k in 0..blocks {
-                    let (source, at) = (&x[k * plane..(k + 1) * plane], k * LANES);
-                    let to = &mut work.normed[k * plane..(k + 1) * plane];
-                    norm::apply(source, &work.factor[at..], &work.shift[at..], norm.silu, to);
+                    let at = k * LANES;
+                    isa.run(norm::Apply {
+                        x: &x[k * plane..(k + 1) * plane],
+                        factor: &work.factor[at..],
+                        shift: &work.shift[at..],
+                        silu: norm.silu,
+                        out: &mut work.normed[k * plane..(k + 1) * plane],
+                    });
                 }
                 &work.normed[..x.len()]
             }
@@ -110,7 +121,15 @@ impl Attention {
         work.qkv.reserve(3 * inner * plane);
         offsets(&mut work.offsets, 0, plane, blocks);
         let fin = Finish { bias: Some(&self.qkv.bias), ..Finish::PLAIN };
-        gemm(normed, &work.offsets, &self.qkv.w, &mut work.qkv, plane, tokens, fin);
+        isa.run(Product {
+            a: normed,
+            offsets: &work.offsets,
+            w: &self.qkv.w,
+            c: &mut work.qkv,
+            c_block: plane,
+            rows: tokens,
+            fin,
+        });
 
         let key_blocks = tokens.div_ceil(LANES);
         work.mixed.reserve(inner * plane);
@@ -122,26 +141,51 @@ impl Attention {
             let start = head * self.head_blocks;
             let qkv = &work.qkv[..];
             let part = |n: usize| &qkv[(n * inner + start) * plane..][..self.head_blocks * plane];
-            work.keys.fill_columns(part(1), tokens, self.head_blocks);
-            work.values.fill_rows(part(2), tokens, self.head_blocks);
+            work.keys.fill_columns(isa, part(1), tokens, self.head_blocks);
+            work.values.fill_rows(isa, part(2), tokens, self.head_blocks);
             for p in 0..parts {
                 let (first, end) = (tokens * p / parts, tokens * (p + 1) / parts);
                 let rows = end - first;
                 let scores = &mut work.scores[..key_blocks * rows * LANES];
                 let fin = Finish { scale: self.temperature, ..Finish::PLAIN };
                 offsets(&mut work.offsets, start * plane + first * LANES, plane, self.head_blocks);
-                gemm(qkv, &work.offsets, &work.keys, scores, rows * LANES, rows, fin);
-                softmax::exponentials(scores, rows, tokens, &mut work.inverse);
+                isa.run(Product {
+                    a: qkv,
+                    offsets: &work.offsets,
+                    w: &work.keys,
+                    c: scores,
+                    c_block: rows * LANES,
+                    rows,
+                    fin,
+                });
+                let inverse = &mut work.inverse;
+                isa.run(softmax::Exponentials { x: scores, rows, count: tokens, inverse });
                 let mixed = &mut work.mixed[start * plane + first * LANES..];
                 offsets(&mut work.offsets, 0, rows * LANES, key_blocks);
-                gemm(scores, &work.offsets, &work.values, mixed, plane, rows, Finish::PLAIN);
+                isa.run(Product {
+                    a: scores,
+                    offsets: &work.offsets,
+                    w: &work.values,
+                    c: mixed,
+                    c_block: plane,
+                    rows,
+                    fin: Finish::PLAIN,
+                });
                 let mixed = &mut mixed[..(self.head_blocks - 1) * plane + rows * LANES];
-                softmax::scale_rows(mixed, plane, &work.inverse[..rows]);
+                isa.run(softmax::ScaleRows { x: mixed, plane, factors: &work.inverse[..rows] });
             }
         }
         out.copy_from_slice(x);
         offsets(&mut work.offsets, 0, plane, inner);
         let fin = Finish { bias: Some(&self.out.bias), accumulate: true, scale: self.scale, next: None };
-        gemm(&work.mixed, &work.offsets, &self.out.w, out, plane, tokens, fin);
+        isa.run(Product {
+            a: &work.mixed,
+            offsets: &work.offsets,
+            w: &self.out.w,
+            c: out,
+            c_block: plane,
+            rows: tokens,
+            fin,
+        });
     }
 }

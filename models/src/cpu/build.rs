@@ -2,6 +2,7 @@
 
 use super::attention::Attention;
 use super::kernels::gemm::LANES;
+use super::kernels::isa::Isa;
 use super::layers::{Conv, Dense, Norm, Places, Weights};
 use super::step::{Add, ConvStep, Map, Step, Time};
 use super::time::{Projections, TimeNet};
@@ -14,6 +15,8 @@ const MOST_WEIGHTS: usize = 24_000_000;
 /// A whole network, ready to run.
 #[derive(Debug)]
 pub(super) struct Net {
+    /// What the matrices are packed for.
+    pub(super) isa: Isa,
     pub(super) config: UNet2dConfig,
     pub(super) steps: Vec<Step>,
     pub(super) time: TimeNet,
@@ -23,13 +26,14 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(config: &UNet2dConfig, params: &Params) -> Result<Self, String> {
+    pub(super) fn new(isa: Isa, config: &UNet2dConfig, params: &Params) -> Result<Self, String> {
         let count: usize = params.values().map(tch::Tensor::numel).sum();
         if count > MOST_WEIGHTS {
             return Err(format!("{count} weights are more than {MOST_WEIGHTS}"));
         }
         let weights = Weights(params);
         let mut b = Builder {
+            isa,
             cfg: config,
             weights,
             steps: vec![],
@@ -42,7 +46,7 @@ impl Net {
         };
         let last = b.network()?;
         let time = TimeNet::new(&b.weights, config, std::mem::take(&mut b.projections))?;
-        Ok(Self { config: config.clone(), steps: b.steps, time, slots: b.slots, last })
+        Ok(Self { isa, config: config.clone(), steps: b.steps, time, slots: b.slots, last })
     }
 
     pub(super) fn out_channels(&self) -> usize {
@@ -51,6 +55,7 @@ impl Net {
 }
 
 struct Builder<'a> {
+    isa: Isa,
     cfg: &'a UNet2dConfig,
     weights: Weights<'a>,
     steps: Vec<Step>,
@@ -141,7 +146,7 @@ impl Builder<'_> {
         let bias = self.weights.get("conv_in.bias")?;
         // [to][channel][tap] is the order in which the image is unrolled: a linear layer of 9 inputs a channel.
         let from = Places::new(&[9 * self.cfg.in_channels as usize]);
-        let dense = Dense::linear(&w, &bias, &from, &Places::new(&[width]));
+        let dense = Dense::linear(self.isa, &w, &bias, &from, &Places::new(&[width]));
         let to = self.map(width, 0);
         self.steps.push(Step::First { dense, to });
         Ok(to)
@@ -156,7 +161,7 @@ impl Builder<'_> {
         if !(0..=1).contains(&padding) {
             return Err(format!("downsample_padding {padding} is neither 0 nor 1"));
         }
-        let dense = Dense::direct(&w, &bias, &places, &places);
+        let dense = Dense::direct(self.isa, &w, &bias, &places, &places);
         self.steps.push(Step::Down { from, dense, padding: padding as usize, to });
         Ok(to)
     }
@@ -244,7 +249,7 @@ impl Builder<'_> {
         for &map in from {
             let own: Vec<f32> =
                 w.chunks_exact(total).flat_map(|row| &row[start..start + map.channels]).copied().collect();
-            parts.push((map, Dense::linear(&own, &bias, &Places::new(&[map.channels]), &outs)));
+            parts.push((map, Dense::linear(self.isa, &own, &bias, &Places::new(&[map.channels]), &outs)));
             start += map.channels;
         }
         self.steps.push(Step::Point { parts, to });
@@ -259,8 +264,14 @@ impl Builder<'_> {
             .map(|g| Norm::new(&self.weights, &format!("{name}.group_norm"), &places, how(g), false))
             .transpose()?;
         let head = cfg.attention_head_dim.map_or(from.channels, |d| d as usize);
-        let attention =
-            Attention::new(&self.weights, name, norm, (from.channels, head), (1.0 / divisor) as f32)?;
+        let attention = Attention::new(
+            self.isa,
+            &self.weights,
+            name,
+            norm,
+            (from.channels, head),
+            (1.0 / divisor) as f32,
+        )?;
         let to = self.map(from.channels, from.level);
         self.steps.push(Step::Attention { from, attention: Box::new(attention), to });
         Ok(to)
@@ -278,7 +289,7 @@ impl Builder<'_> {
 
     fn conv_to(&mut self, name: &str, from: &[Map], norm: Option<Norm>, to: Map, how: ConvKind) -> Built<()> {
         let parts: Vec<usize> = from.iter().map(|m| m.channels).collect();
-        let conv = Conv::new(&self.weights, name, &Places::new(&parts), to.channels)?;
+        let conv = Conv::new(self.isa, &self.weights, name, &Places::new(&parts), to.channels)?;
         self.steps.push(Step::Conv(Box::new(ConvStep {
             from: from.to_vec(),
             norm,

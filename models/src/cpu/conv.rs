@@ -1,7 +1,8 @@
 //! A 3x3 convolution over a chunk of images: norm, activation, padding, transform, 36 products, and back.
 
 use super::kernels::buffer::Buffer;
-use super::kernels::gemm::{Finish, LANES, gemm};
+use super::kernels::gemm::{Finish, LANES, Product};
+use super::kernels::isa::Isa;
 use super::kernels::{norm, winograd};
 use super::run::{Chunk, Slots};
 use super::sections::{Clock, Section};
@@ -41,7 +42,6 @@ struct Shape {
 }
 
 impl ConvStep {
-    #[target_feature(enable = "avx512f")]
     pub(super) fn run(&self, chunk: &Chunk<'_>, slots: &mut Slots, work: &mut Work, clock: &mut Clock) {
         let (height, width) = chunk.size(self.to.level);
         let across = width.div_ceil(winograd::OUT);
@@ -82,7 +82,6 @@ impl ConvStep {
     }
 
     /// Factor and shift of every image, the time folded in.
-    #[target_feature(enable = "avx512f")]
     fn prepare(&self, chunk: &Chunk<'_>, slots: &Slots, work: &mut Work) {
         let places = self.conv.blocks_in * LANES;
         work.factor.reserve(chunk.range.end * places);
@@ -95,7 +94,7 @@ impl ConvStep {
                 shift.fill(0.0);
                 continue;
             };
-            norm.affine(|block| self.source(chunk, slots, i, block), factor, shift);
+            norm.affine(chunk.isa, |block| self.source(chunk, slots, i, block), factor, shift);
             if let Some(Time::ScaleShift(at)) = self.time {
                 let (scale, add) = chunk.time(i)[at..at + 2 * places].split_at(places);
                 for ((f, s), (scale, add)) in factor.iter_mut().zip(shift).zip(scale.iter().zip(add)) {
@@ -118,7 +117,6 @@ impl ConvStep {
         map.map_or(&[], |m| slots.block(*m, chunk, i, block))
     }
 
-    #[target_feature(enable = "avx512f")]
     fn block(
         &self,
         chunk: &Chunk<'_>,
@@ -138,17 +136,17 @@ impl ConvStep {
         work.columns.reserve(winograd::IN * shape.pitch * LANES);
         for k in 0..kin {
             for (n, i) in block.images.clone().enumerate() {
-                self.pad(self.source(chunk, slots, i, k), (i, k), shape, &block.rows, work);
+                self.pad(chunk.isa, self.source(chunk, slots, i, k), (i, k), shape, &block.rows, work);
                 clock.book(Section::Activation);
                 for r in 0..rows {
-                    winograd::input(
-                        &work.padded[r * winograd::OUT * shape.pitch * LANES..],
-                        shape.pitch,
-                        shape.across,
-                        &mut work.columns,
-                        &mut work.points_in[(k * tiles + (n * rows + r) * shape.across) * LANES..],
-                        point_in,
-                    );
+                    chunk.isa.run(winograd::Input {
+                        padded: &work.padded[r * winograd::OUT * shape.pitch * LANES..],
+                        pitch: shape.pitch,
+                        tiles: shape.across,
+                        columns: &mut work.columns,
+                        out: &mut work.points_in[(k * tiles + (n * rows + r) * shape.across) * LANES..],
+                        point: point_in,
+                    });
                 }
                 clock.book(Section::Transform);
             }
@@ -156,17 +154,15 @@ impl ConvStep {
         work.offsets.clear();
         work.offsets.extend((0..kin).map(|k| k * tiles * LANES));
         for (p, w) in self.conv.points.iter().enumerate() {
-            let a = &work.points_in[p * point_in..(p + 1) * point_in];
-            let c = &mut work.points_out[p * point_out..(p + 1) * point_out];
-            gemm(
-                a,
-                &work.offsets,
+            chunk.isa.run(Product {
+                a: &work.points_in[p * point_in..(p + 1) * point_in],
+                offsets: &work.offsets,
                 w,
-                c,
-                tiles * LANES,
-                tiles,
-                Finish { next: self.conv.points.get(p + 1), ..Finish::PLAIN },
-            );
+                c: &mut work.points_out[p * point_out..(p + 1) * point_out],
+                c_block: tiles * LANES,
+                rows: tiles,
+                fin: Finish { next: self.conv.points.get(p + 1), ..Finish::PLAIN },
+            });
         }
         clock.book(Section::Product);
         let plane = shape.height * shape.width * LANES;
@@ -189,15 +185,15 @@ impl ConvStep {
                         accumulate: matches!(self.add, Add::Itself),
                         scale: self.scale,
                     };
-                    winograd::output(
-                        &work.points_out[(k * tiles + (n * rows + r) * shape.across) * LANES..],
-                        point_out,
-                        shape.across,
-                        &mut to[(i * kout + k) * plane..(i * kout + k + 1) * plane][start..],
-                        shape.width,
-                        winograd::OUT.min(shape.height - y),
+                    chunk.isa.run(winograd::Output {
+                        points: &work.points_out[(k * tiles + (n * rows + r) * shape.across) * LANES..],
+                        point: point_out,
+                        tiles: shape.across,
+                        out: &mut to[(i * kout + k) * plane..(i * kout + k + 1) * plane][start..],
+                        width: shape.width,
+                        rows: winograd::OUT.min(shape.height - y),
                         tail,
-                    );
+                    });
                 }
             }
         }
@@ -205,9 +201,9 @@ impl ConvStep {
     }
 
     /// The normed, activated and perhaps doubled rows of one block of one image, with a frame of zeros.
-    #[target_feature(enable = "avx512f")]
     fn pad(
         &self,
+        isa: Isa,
         source: &[f32],
         (i, k): (usize, usize),
         shape: &Shape,
@@ -233,13 +229,14 @@ impl ConvStep {
             if self.up {
                 let row = &source[y / 2 * (width / 2) * LANES..(y / 2 + 1) * (width / 2) * LANES];
                 let line = &mut work.line[..width / 2 * LANES];
-                norm::apply(row, factor, shift, silu, line);
+                isa.run(norm::Apply { x: row, factor, shift, silu, out: &mut *line });
                 for (pair, one) in inner.chunks_exact_mut(2 * LANES).zip(line.chunks_exact(LANES)) {
                     pair[..LANES].copy_from_slice(one);
                     pair[LANES..].copy_from_slice(one);
                 }
             } else {
-                norm::apply(&source[y * width * LANES..(y + 1) * width * LANES], factor, shift, silu, inner);
+                let x = &source[y * width * LANES..(y + 1) * width * LANES];
+                isa.run(norm::Apply { x, factor, shift, silu, out: inner });
             }
         }
     }

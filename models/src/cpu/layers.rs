@@ -2,6 +2,7 @@
 
 use super::kernels::buffer::Buffer;
 use super::kernels::gemm::{LANES, Packed};
+use super::kernels::isa::Isa;
 use super::kernels::{norm, winograd};
 use super::values;
 use crate::params::Params;
@@ -55,7 +56,13 @@ pub(super) struct Conv {
 }
 
 impl Conv {
-    pub(super) fn new(weights: &Weights<'_>, name: &str, from: &Places, to: usize) -> Result<Self, String> {
+    pub(super) fn new(
+        isa: Isa,
+        weights: &Weights<'_>,
+        name: &str,
+        from: &Places,
+        to: usize,
+    ) -> Result<Self, String> {
         let w = weights.get(&format!("{name}.weight"))?;
         let outs = Places::new(&[to]);
         let cin = w.len() / (9 * to);
@@ -64,7 +71,7 @@ impl Conv {
             _ => 0.0,
         };
         Ok(Self {
-            points: winograd::pack(from.0.len(), outs.blocks(), value),
+            points: winograd::pack(isa, from.0.len(), outs.blocks(), value),
             bias: outs.spread(&weights.get(&format!("{name}.bias"))?),
             blocks_in: from.blocks(),
             blocks: outs.blocks(),
@@ -81,13 +88,13 @@ pub(super) struct Dense {
 
 impl Dense {
     /// A linear layer or 1x1 convolution `[to, from]`, rows and columns by their places.
-    pub(super) fn linear(w: &[f32], bias: &[f32], from: &Places, to: &Places) -> Self {
+    pub(super) fn linear(isa: Isa, w: &[f32], bias: &[f32], from: &Places, to: &Places) -> Self {
         let cin = w.len() / bias.len();
-        Self { w: matrix(from, to, |i, o| w[o * cin + i]), bias: to.spread(bias) }
+        Self { w: matrix(isa, from, to, |i, o| w[o * cin + i]), bias: to.spread(bias) }
     }
 
     /// A 3x3 convolution as a direct product; its inner dimension is `[block][tap][16]`.
-    pub(super) fn direct(w: &[f32], bias: &[f32], from: &Places, to: &Places) -> Self {
+    pub(super) fn direct(isa: Isa, w: &[f32], bias: &[f32], from: &Places, to: &Places) -> Self {
         let cin = w.len() / (9 * bias.len());
         let value = |row: usize, column: usize| {
             let (block, tap, lane) = (row / (9 * LANES), row / LANES % 9, row % LANES);
@@ -96,13 +103,13 @@ impl Dense {
                 _ => 0.0,
             }
         };
-        Self { w: Packed::new(9 * from.0.len(), to.blocks(), value), bias: to.spread(bias) }
+        Self { w: Packed::new(isa, 9 * from.0.len(), to.blocks(), value), bias: to.spread(bias) }
     }
 }
 
 /// `value(from, to)` by places, 0 where no channel stands.
-pub(super) fn matrix(from: &Places, to: &Places, value: impl Fn(usize, usize) -> f32) -> Packed {
-    Packed::new(from.0.len(), to.blocks(), |row, column| match (from.channel(row), to.channel(column)) {
+pub(super) fn matrix(isa: Isa, from: &Places, to: &Places, value: impl Fn(usize, usize) -> f32) -> Packed {
+    Packed::new(isa, from.0.len(), to.blocks(), |row, column| match (from.channel(row), to.channel(column)) {
         (Some(i), Some(o)) => value(i, o),
         _ => 0.0,
     })
@@ -142,9 +149,9 @@ impl Norm {
     }
 
     /// Factor and shift of each place for one image, whose blocks are `block(i): [pixel][16]`.
-    #[target_feature(enable = "avx512f")]
     pub(super) fn affine<'a>(
         &self,
+        isa: Isa,
         block: impl Fn(usize) -> &'a [f32],
         factor: &mut [f32],
         shift: &mut [f32],
@@ -155,7 +162,7 @@ impl Norm {
         // Of each group: channels so far, mean, and sum of squared distances from it divided by the pixels of a channel.
         let mut total = vec![[0f64; 3]; self.groups];
         for i in 0..blocks {
-            let [means, squares] = norm::moments(block(i));
+            let [means, squares] = isa.run(norm::Moments(block(i)));
             for lane in 0..LANES {
                 if let Some(c) = self.places.channel(i * LANES + lane) {
                     let [n, mean, square] = &mut total[c / width];

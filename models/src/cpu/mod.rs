@@ -1,4 +1,4 @@
-//! The UNet's forward pass on the CPU without libtorch: f32, AVX-512, one thread.
+//! The UNet's forward pass on the CPU without libtorch: f32, AVX-512 or AVX2, one thread.
 //!
 //! ```text
 //! config + weights ─► build: a list of steps over numbered buffers ─► run: chunks of images, step by step
@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::unet2d::UNet2dConfig;
 use build::Net;
+use kernels::isa::Isa;
 use run::Scratch;
 pub use sections::Section;
 
@@ -41,15 +42,30 @@ pub struct CpuUNet {
 }
 
 impl CpuUNet {
-    /// Packs the weights of the network that `config` describes; of `params` it keeps nothing.
+    /// Packs the weights of the network that `config` describes for the best vector instructions that the processor has; of
+    /// `params` it keeps nothing.
     ///
     /// # Errors
     /// The reason, if this machine or this network is not one that the engine can run.
     pub fn new(config: &UNet2dConfig, params: &Params) -> std::result::Result<Self, String> {
-        if !is_x86_feature_detected!("avx512f") {
-            return Err("the processor has no AVX-512".into());
-        }
-        Ok(Self { net: Arc::new(Net::new(config, params)?), scratch: RefCell::default() })
+        let isa = Isa::all().next().ok_or("the processor has neither AVX-512 nor AVX2")?;
+        Self::with(isa, config, params)
+    }
+
+    /// [`Self::new`] for each set of vector instructions that the processor has, by name, the one of [`Self::new`] first:
+    /// to compare them.
+    ///
+    /// # Errors
+    /// As there, but for a processor without any, which has an empty list.
+    pub fn variants(
+        config: &UNet2dConfig,
+        params: &Params,
+    ) -> std::result::Result<Vec<(&'static str, Self)>, String> {
+        Isa::all().map(|isa| Ok((isa.name(), Self::with(isa, config, params)?))).collect()
+    }
+
+    fn with(isa: Isa, config: &UNet2dConfig, params: &Params) -> std::result::Result<Self, String> {
+        Ok(Self { net: Arc::new(Net::new(isa, config, params)?), scratch: RefCell::default() })
     }
 
     /// Another instance over the same weights, for another thread.

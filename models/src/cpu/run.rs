@@ -6,7 +6,8 @@ use super::attention;
 use super::build::Net;
 use super::conv;
 use super::kernels::buffer::Buffer;
-use super::kernels::gemm::{Finish, LANES, gemm};
+use super::kernels::gemm::{Finish, LANES, Product};
+use super::kernels::isa::Isa;
 use super::layers::Dense;
 use super::sections::{Clock, Section};
 use super::step::{Map, Step};
@@ -29,6 +30,7 @@ pub(super) struct Ask<'a> {
 
 /// What every step of a chunk needs to know.
 pub(super) struct Chunk<'a> {
+    pub(super) isa: Isa,
     images: usize,
     /// Those of them that the step is for.
     pub(super) range: Range<usize>,
@@ -103,17 +105,8 @@ pub(super) struct Scratch {
 impl Net {
     /// The network's raw output, `[b, out_channels, height, width]`.
     pub(super) fn forward(&self, scratch: &mut Scratch, ask: &Ask<'_>, out: &mut [f32]) {
-        #[expect(unsafe_code, reason = "the constructor made sure that the processor has AVX-512")]
-        // SAFETY: `CpuUNet::new` is the only way to a `Net`, and refuses a processor without AVX-512.
-        unsafe {
-            self.forward_avx512(scratch, ask, out);
-        }
-    }
-
-    #[target_feature(enable = "avx512f")]
-    fn forward_avx512(&self, scratch: &mut Scratch, ask: &Ask<'_>, out: &mut [f32]) {
         scratch.clock.start();
-        let (times, of) = self.time.forward(ask.t, ask.class);
+        let (times, of) = self.time.forward(self.isa, ask.t, ask.class);
         let size_in = self.config.in_channels as usize * ask.height * ask.width;
         let size_out = self.last.channels * ask.height * ask.width;
         scratch.slots.0.resize_with(self.slots, Buffer::default);
@@ -122,6 +115,7 @@ impl Net {
         for c in 0..chunks {
             let (from, to) = (batch * c / chunks, batch * (c + 1) / chunks);
             let mut chunk = Chunk {
+                isa: self.isa,
                 images: to - from,
                 range: 0..to - from,
                 height: ask.height,
@@ -156,7 +150,6 @@ impl Net {
         }
     }
 
-    #[target_feature(enable = "avx512f")]
     fn step(&self, step: &Step, chunk: &Chunk<'_>, scratch: &mut Scratch) {
         let slots = &mut scratch.slots;
         match step {
@@ -185,7 +178,6 @@ impl Net {
     }
 
     /// The first convolution as one product over the unrolled image.
-    #[target_feature(enable = "avx512f")]
     fn first(
         &self,
         dense: &Dense,
@@ -223,12 +215,19 @@ impl Net {
             }
             let out = &mut out[i * to.blocks() * plane..(i + 1) * to.blocks() * plane];
             let fin = Finish { bias: Some(&dense.bias), ..Finish::PLAIN };
-            gemm(unrolled, offsets, &dense.w, out, plane, h * w, fin);
+            chunk.isa.run(Product {
+                a: unrolled,
+                offsets,
+                w: &dense.w,
+                c: out,
+                c_block: plane,
+                rows: h * w,
+                fin,
+            });
         }
     }
 }
 
-#[target_feature(enable = "avx512f")]
 fn point(parts: &[(Map, Dense)], to: Map, chunk: &Chunk<'_>, slots: &mut Slots, offsets: &mut Vec<usize>) {
     let mut out = slots.take(to, chunk);
     let plane = chunk.plane(to.level);
@@ -239,8 +238,15 @@ fn point(parts: &[(Map, Dense)], to: Map, chunk: &Chunk<'_>, slots: &mut Slots, 
         let bias = (n == 0).then_some(&dense.bias[..]);
         let fin = Finish { bias, accumulate: n > 0, ..Finish::PLAIN };
         for i in chunk.range.clone() {
-            let a = slots.image(*map, chunk, i);
-            gemm(a, offsets, &dense.w, &mut out[i * size..(i + 1) * size], plane, plane / LANES, fin);
+            chunk.isa.run(Product {
+                a: slots.image(*map, chunk, i),
+                offsets,
+                w: &dense.w,
+                c: &mut out[i * size..(i + 1) * size],
+                c_block: plane,
+                rows: plane / LANES,
+                fin,
+            });
         }
     }
     slots.put(to, out);
@@ -249,7 +255,6 @@ fn point(parts: &[(Map, Dense)], to: Map, chunk: &Chunk<'_>, slots: &mut Slots, 
 /// A convolution of stride 2. Even and odd columns of the padded input lie apart, so that the outputs of a row read
 /// neighbours.
 #[expect(clippy::too_many_arguments, reason = "a step's fields and its memory")]
-#[target_feature(enable = "avx512f")]
 fn down(
     from: Map,
     dense: &Dense,
@@ -284,15 +289,15 @@ fn down(
         let out = &mut out[i * size..(i + 1) * size];
         for y in 0..ho {
             let fin = Finish { bias: Some(&dense.bias), ..Finish::PLAIN };
-            gemm(
-                &padded[y * 4 * half..],
+            chunk.isa.run(Product {
+                a: &padded[y * 4 * half..],
                 offsets,
-                &dense.w,
-                &mut out[y * wo * LANES..],
-                ho * wo * LANES,
-                wo,
+                w: &dense.w,
+                c: &mut out[y * wo * LANES..],
+                c_block: ho * wo * LANES,
+                rows: wo,
                 fin,
-            );
+            });
         }
     }
 }

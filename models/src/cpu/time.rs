@@ -3,6 +3,8 @@
 use tch::Tensor;
 
 use super::kernels::gemm::LANES;
+use super::kernels::isa::{Isa, Kernel};
+use super::kernels::vector::Vector;
 use super::layers::{Places, Weights};
 use super::values;
 use crate::unet2d::{UNet2dConfig, sinusoids};
@@ -25,15 +27,32 @@ impl Map {
         Ok(Self::new(&weights.get(&format!("{name}.weight"))?, weights.get(&format!("{name}.bias"))?))
     }
 
-    #[target_feature(enable = "avx512f")]
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
+    fn apply(&self, isa: Isa, x: &[f32]) -> Vec<f32> {
         let mut out = self.bias.clone();
-        for (x, row) in x.iter().zip(self.w.chunks_exact(out.len())) {
-            for (out, w) in out.iter_mut().zip(row) {
+        isa.run(AddRows { x, w: &self.w, out: &mut out });
+        out
+    }
+}
+
+/// Adds every row of `w`, times its value in `x`, to `out`.
+struct AddRows<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for AddRows<'_> {
+    type Out = ();
+
+    // The compiler makes vectors of this by itself.
+    #[expect(clippy::inline_always, reason = "the rule of `Kernel`")]
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for (x, row) in self.x.iter().zip(self.w.chunks_exact(self.out.len())) {
+            for (out, w) in self.out.iter_mut().zip(row) {
                 *out = x.mul_add(*w, *out);
             }
         }
-        out
     }
 }
 
@@ -96,8 +115,7 @@ impl TimeNet {
     }
 
     /// Every projection's values, for each image; images of one time and label share the work.
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn forward(&self, t: &[f32], class: Option<&[i64]>) -> (Vec<Vec<f32>>, Vec<usize>) {
+    pub(super) fn forward(&self, isa: Isa, t: &[f32], class: Option<&[i64]>) -> (Vec<Vec<f32>>, Vec<usize>) {
         let mut known: Vec<(u32, Option<i64>)> = vec![];
         let mut out = vec![];
         let mut of = vec![];
@@ -108,24 +126,23 @@ impl TimeNet {
             let key = (t.to_bits(), class.map(|c| c[i]));
             of.push(known.iter().position(|k| *k == key).unwrap_or_else(|| {
                 known.push(key);
-                out.push(self.one(waves, key.1));
+                out.push(self.one(isa, waves, key.1));
                 known.len() - 1
             }));
         }
         (out, of)
     }
 
-    #[target_feature(enable = "avx512f")]
-    fn one(&self, waves: &[f32], class: Option<i64>) -> Vec<f32> {
-        let mut hidden = self.linear_1.apply(waves);
+    fn one(&self, isa: Isa, waves: &[f32], class: Option<i64>) -> Vec<f32> {
+        let mut hidden = self.linear_1.apply(isa, waves);
         silu(&mut hidden);
-        let mut emb = self.linear_2.apply(&hidden);
+        let mut emb = self.linear_2.apply(isa, &hidden);
         if let (Some(table), Some(class)) = (&self.classes, class) {
             let dim = emb.len();
             emb.iter_mut().zip(&table[class as usize * dim..]).for_each(|(e, c)| *e += c);
         }
         silu(&mut emb);
-        self.projections.apply(&emb)
+        self.projections.apply(isa, &emb)
     }
 }
 

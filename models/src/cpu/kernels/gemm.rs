@@ -3,18 +3,17 @@
 //! Activations lie in blocks of 16 channels, `[block][pixel][16]`, so that neighbouring rows (pixels, tiles, tokens) are a
 //! constant 64 bytes apart whatever the layer, and the addresses of a register tile are constants of the instruction.
 
-use core::arch::x86_64::{
-    _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-};
+use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use super::buffer::Buffer;
-use super::transpose::transpose;
+use super::isa::{Isa, Kernel};
+use super::vector::Vector;
 
 /// Channels of a block, and lanes of a register.
 pub(crate) const LANES: usize = 16;
 
-/// A matrix `[k, n]` cut into strips of up to three column blocks, each `[k][16 * blocks]`, one after the other.
+/// A matrix `[k, n]` cut into strips of as many column blocks as a tile can have, each `[k][16 * blocks]`, one after the
+/// other.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Packed {
     data: Buffer,
@@ -22,16 +21,18 @@ pub(crate) struct Packed {
     rows: usize,
     /// Column blocks.
     blocks: usize,
+    /// [`Isa::widest`] of the instructions that it is packed for.
+    widest: usize,
 }
 
 impl Packed {
     /// Packs `value(row, column)` of a matrix of `rows` (a multiple of 16) by `16 * blocks`.
-    pub(crate) fn new(rows: usize, blocks: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+    pub(crate) fn new(isa: Isa, rows: usize, blocks: usize, value: impl Fn(usize, usize) -> f32) -> Self {
         let mut packed = Self::default();
-        packed.resize(rows, blocks);
+        packed.resize(isa, rows, blocks);
         let (mut column, mut to) = (0, 0);
         while column < blocks {
-            let wide = strip(blocks - column);
+            let wide = packed.strip(column);
             for row in 0..rows {
                 for (j, out) in packed.data[to..to + wide * LANES].iter_mut().enumerate() {
                     *out = value(row, column * LANES + j);
@@ -44,12 +45,12 @@ impl Packed {
     }
 
     /// The matrix with `rows` as its rows: `planes` is `[block][row][16]`, filled up by zeros to a multiple of 16 rows.
-    pub(crate) fn fill_rows(&mut self, planes: &[f32], rows: usize, blocks: usize) {
+    pub(crate) fn fill_rows(&mut self, isa: Isa, planes: &[f32], rows: usize, blocks: usize) {
         let padded = rows.next_multiple_of(LANES);
-        self.resize(padded, blocks);
+        self.resize(isa, padded, blocks);
         let (mut block, mut to) = (0, 0);
         while block < blocks {
-            let wide = strip(blocks - block);
+            let wide = self.strip(block);
             for row in 0..padded {
                 for b in block..block + wide {
                     let out = &mut self.data[to..to + LANES];
@@ -69,36 +70,10 @@ impl Packed {
     ///
     /// # Panics
     /// If `planes` is too short.
-    #[target_feature(enable = "avx512f")]
-    pub(crate) fn fill_columns(&mut self, planes: &[f32], columns: usize, blocks: usize) {
-        let rows = blocks * LANES;
-        let across = columns.div_ceil(LANES);
-        self.resize(rows, across);
+    pub(crate) fn fill_columns(&mut self, isa: Isa, planes: &[f32], columns: usize, blocks: usize) {
+        self.resize(isa, blocks * LANES, columns.div_ceil(LANES));
         assert!(planes.len() >= blocks * columns * LANES, "planes are too short");
-        let (mut first, mut to) = (0, 0);
-        while first < across {
-            let wide = strip(across - first);
-            for b in 0..wide {
-                let start = (first + b) * LANES;
-                let some = (columns - start).min(LANES);
-                for block in 0..blocks {
-                    let from = &planes[(block * columns + start) * LANES..][..some * LANES];
-                    let mut square = [_mm512_setzero_ps(); LANES];
-                    for (to, from) in square.iter_mut().zip(from.as_chunks::<LANES>().0) {
-                        // SAFETY: sixteen values.
-                        *to = unsafe { _mm512_loadu_ps(from.as_ptr()) };
-                    }
-                    let out = &mut self.data[to + (block * LANES * wide + b) * LANES..];
-                    for (row, values) in transpose(&square).into_iter().enumerate() {
-                        let out = &mut out[row * wide * LANES..][..LANES];
-                        // SAFETY: sixteen values.
-                        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), values) };
-                    }
-                }
-            }
-            to += rows * wide * LANES;
-            first += wide;
-        }
+        isa.run(FillColumns { to: self, planes, columns });
     }
 
     /// All strips.
@@ -107,19 +82,57 @@ impl Packed {
         &self.data
     }
 
-    fn resize(&mut self, rows: usize, blocks: usize) {
+    fn resize(&mut self, isa: Isa, rows: usize, blocks: usize) {
         assert!(rows.is_multiple_of(LANES), "{rows} rows are no multiple of 16");
-        (self.rows, self.blocks) = (rows, blocks);
+        (self.rows, self.blocks, self.widest) = (rows, blocks, isa.widest());
         self.data.reserve(rows * blocks * LANES);
+    }
+
+    /// Blocks of the strip that begins at block `first`: never a strip of one where a wider one can be had.
+    fn strip(&self, first: usize) -> usize {
+        let left = self.blocks - first;
+        if left == self.widest + 1 { left.div_ceil(2).min(self.widest) } else { left.min(self.widest) }
     }
 }
 
-/// Blocks of the next strip: never a strip of one where a wider one can be had.
-fn strip(left: usize) -> usize {
-    match left {
-        1 => 1,
-        2 | 4 => 2,
-        _ => 3,
+/// Transposes blocks of sixteen columns each into strips.
+struct FillColumns<'a> {
+    to: &'a mut Packed,
+    planes: &'a [f32],
+    columns: usize,
+}
+
+impl Kernel for FillColumns<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { to: packed, planes, columns } = self;
+        let (across, blocks) = (packed.blocks, packed.rows / LANES);
+        let (mut first, mut to) = (0, 0);
+        while first < across {
+            let wide = packed.strip(first);
+            for b in 0..wide {
+                let start = (first + b) * LANES;
+                let some = (columns - start).min(LANES);
+                for block in 0..blocks {
+                    let from = &planes[(block * columns + start) * LANES..][..some * LANES];
+                    let mut square = [V::splat(0.0); LANES];
+                    for (to, from) in square.iter_mut().zip(from.as_chunks::<LANES>().0) {
+                        // SAFETY: sixteen values.
+                        *to = unsafe { V::load(from.as_ptr()) };
+                    }
+                    let out = &mut packed.data[to + (block * LANES * wide + b) * LANES..];
+                    for (row, values) in V::transpose(&square).into_iter().enumerate() {
+                        let out = &mut out[row * wide * LANES..][..LANES];
+                        // SAFETY: sixteen values.
+                        unsafe { values.store(out.as_mut_ptr()) };
+                    }
+                }
+            }
+            to += packed.rows * wide * LANES;
+            first += wide;
+        }
     }
 }
 
@@ -143,75 +156,83 @@ impl Finish<'_> {
 
 /// `c[block][row] = finish(sum over offsets and k of a[offset + 16 row + k] * w)` for `rows` rows.
 ///
-/// `offsets` says where each 16 of the inner dimension begin in `a`; `c_block` is the distance of the output's blocks.
-///
 /// # Panics
-/// If a slice is too short.
-#[target_feature(enable = "avx512f")]
-pub(crate) fn gemm(
-    a: &[f32],
-    offsets: &[usize],
-    w: &Packed,
-    c: &mut [f32],
-    c_block: usize,
-    rows: usize,
-    fin: Finish<'_>,
-) {
-    if rows == 0 || w.blocks == 0 {
-        return;
-    }
-    let reach = offsets.iter().copied().max().unwrap_or(0) + rows * LANES;
-    assert!(reach <= a.len(), "the product reads {reach} of {} values", a.len());
-    assert_eq!(offsets.len() * LANES, w.rows, "inner dimension");
-    assert!((w.blocks - 1) * c_block + rows * LANES <= c.len(), "the output is too short");
-    assert!(fin.bias.is_none_or(|b| b.len() >= w.blocks * LANES), "the bias is too short");
-    // Lines of the next matrix for each row of this one that a tile goes through.
-    let lines = fin.next.map_or(0, |next| next.data.len() / LANES);
-    let mut fetched = 0;
-    let mut block = 0;
-    let mut weights = &w.data[..];
-    while block < w.blocks {
-        let wide = strip(w.blocks - block);
-        let (now, later) = weights.split_at(wide * LANES * w.rows);
-        let most = if wide == 3 { 9 } else { 14 };
-        // Tiles of nearly one size are better than full ones and a small rest.
-        let (tiles, mut row) = (rows.div_ceil(most), 0);
-        for i in 0..tiles {
-            let p = (rows - row).div_ceil(tiles - i);
-            let left = lines - fetched;
-            let fetch = left.div_ceil(w.rows * (tiles - i)).min(wide);
-            let ahead = fin
-                .next
-                .filter(|_| left > 0)
-                .map_or(core::ptr::null(), |next| next.data[fetched * LANES..].as_ptr());
-            fetched = lines.min(fetched + fetch * w.rows);
-            let bias = fin.bias.map(|b| &b[block * LANES..]);
-            // SAFETY: the assertions above hold for every row below `rows` and every block of `w`.
-            unsafe {
-                dispatch(
-                    (p, wide),
-                    &Tile {
-                        a: a.as_ptr().add(row * LANES),
-                        offsets,
-                        w: now.as_ptr(),
-                        c: c.as_mut_ptr().add(block * c_block + row * LANES),
-                        c_block,
-                        bias: bias.map_or(core::ptr::null(), <[f32]>::as_ptr),
-                        accumulate: fin.accumulate,
-                        scale: fin.scale,
-                        ahead,
-                        fetch,
-                    },
-                );
-            }
-            row += p;
+/// If a slice is too short, or the matrix is packed for other instructions.
+pub(crate) struct Product<'a> {
+    pub(crate) a: &'a [f32],
+    /// Where each 16 of the inner dimension begin in `a`.
+    pub(crate) offsets: &'a [usize],
+    pub(crate) w: &'a Packed,
+    pub(crate) c: &'a mut [f32],
+    /// The distance of the output's blocks.
+    pub(crate) c_block: usize,
+    pub(crate) rows: usize,
+    pub(crate) fin: Finish<'a>,
+}
+
+impl Kernel for Product<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { a, offsets, w, c, c_block, rows, fin } = self;
+        if rows == 0 || w.blocks == 0 {
+            return;
         }
-        weights = later;
-        block += wide;
+        let reach = offsets.iter().copied().max().unwrap_or(0) + rows * LANES;
+        assert!(reach <= a.len(), "the product reads {reach} of {} values", a.len());
+        assert_eq!(offsets.len() * LANES, w.rows, "inner dimension");
+        assert_eq!(w.widest, V::MOST_ROWS.len(), "the matrix is packed for other instructions");
+        assert!((w.blocks - 1) * c_block + rows * LANES <= c.len(), "the output is too short");
+        assert!(fin.bias.is_none_or(|b| b.len() >= w.blocks * LANES), "the bias is too short");
+        // Lines of the next matrix for each row of this one that a tile goes through.
+        let lines = fin.next.map_or(0, |next| next.data.len() / LANES);
+        let mut fetched = 0;
+        let mut block = 0;
+        let mut weights = &w.data[..];
+        while block < w.blocks {
+            let wide = w.strip(block);
+            let (now, later) = weights.split_at(wide * LANES * w.rows);
+            // Tiles of nearly one size are better than full ones and a small rest.
+            let (tiles, mut row) = (rows.div_ceil(V::MOST_ROWS[wide - 1]), 0);
+            for i in 0..tiles {
+                let p = (rows - row).div_ceil(tiles - i);
+                let left = lines - fetched;
+                let fetch = left.div_ceil(w.rows * (tiles - i)).min(wide);
+                let ahead = fin
+                    .next
+                    .filter(|_| left > 0)
+                    .map_or(core::ptr::null(), |next| next.data[fetched * LANES..].as_ptr());
+                fetched = lines.min(fetched + fetch * w.rows);
+                let bias = fin.bias.map(|b| &b[block * LANES..]);
+                // SAFETY: the assertions above hold for every row below `rows` and every block of `w`.
+                unsafe {
+                    V::tile(
+                        (p, wide),
+                        &Tile {
+                            a: a.as_ptr().add(row * LANES),
+                            offsets,
+                            w: now.as_ptr(),
+                            c: c.as_mut_ptr().add(block * c_block + row * LANES),
+                            c_block,
+                            bias: bias.map_or(core::ptr::null(), <[f32]>::as_ptr),
+                            accumulate: fin.accumulate,
+                            scale: fin.scale,
+                            ahead,
+                            fetch,
+                        },
+                    );
+                }
+                row += p;
+            }
+            weights = later;
+            block += wide;
+        }
     }
 }
 
-struct Tile<'a> {
+/// A piece of a product that is summed in registers.
+pub(crate) struct Tile<'a> {
     a: *const f32,
     offsets: &'a [usize],
     w: *const f32,
@@ -224,50 +245,50 @@ struct Tile<'a> {
     fetch: usize,
 }
 
+/// Calls the tile of `$size` rows and blocks; each of the listed ones is compiled.
 macro_rules! sizes {
-    ($size:expr, $t:expr, $($p:literal $n:literal),*) => {
+    ($vector:ty, $size:expr, $t:expr, $($p:literal $n:literal),*) => {
         match $size {
-            $(($p, $n) => tile::<$p, $n>($t),)*
+            $(($p, $n) => <$vector>::enter(super::gemm::TileOf::<$p, $n>($t)),)*
             (p, n) => unreachable!("no tile of {p} rows and {n} blocks"),
         }
     };
 }
+pub(super) use sizes;
 
-/// # Safety
-/// As [`tile`], for `size` rows and blocks.
-#[target_feature(enable = "avx512f")]
-unsafe fn dispatch(size: (usize, usize), t: &Tile<'_>) {
-    // SAFETY: passed on.
-    unsafe {
-        sizes!(
-            size, t, 1 1, 2 1, 3 1, 4 1, 5 1, 6 1, 7 1, 8 1, 9 1, 10 1, 11 1, 12 1, 13 1, 14 1, 1 2, 2 2, 3 2, 4 2, 5 2,
-            6 2, 7 2, 8 2, 9 2, 10 2, 11 2, 12 2, 13 2, 14 2, 1 3, 2 3, 3 3, 4 3, 5 3, 6 3, 7 3, 8 3, 9 3
-        );
+/// A tile of `P` rows by `N` blocks; a function of its own.
+pub(super) struct TileOf<'a, const P: usize, const N: usize>(pub(super) &'a Tile<'a>);
+
+impl<const P: usize, const N: usize> Kernel for TileOf<'_, P, N> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        // SAFETY: it is made in `Vector::tile` only.
+        unsafe { tile::<V, P, N>(self.0) }
     }
 }
 
-/// `P` rows by `N` blocks, all in registers.
-///
 /// # Safety
 /// `a` is readable at every offset for `16 P` values, `w` for `16 * offsets` rows of `16 N`, `bias` (unless null) for `16 N`,
 /// and `c` is readable and writable for `16 P` values in each of `N` blocks.
-#[target_feature(enable = "avx512f")]
-unsafe fn tile<const P: usize, const N: usize>(t: &Tile<'_>) {
+#[inline(always)]
+unsafe fn tile<V: Vector, const P: usize, const N: usize>(t: &Tile<'_>) {
     // SAFETY: all addresses are in the ranges named above.
     unsafe {
-        let mut acc = [[_mm512_setzero_ps(); N]; P];
+        let mut acc = [[V::splat(0.0); N]; P];
         let (mut w, mut ahead) = (t.w, t.ahead);
         for &offset in t.offsets {
             let a = t.a.add(offset);
             for k in 0..LANES {
-                let mut wide = [_mm512_setzero_ps(); N];
+                let mut wide = [V::splat(0.0); N];
                 for (n, v) in wide.iter_mut().enumerate() {
-                    *v = _mm512_loadu_ps(w.add(n * LANES));
+                    *v = V::load(w.add(n * LANES));
                 }
                 for (p, row) in acc.iter_mut().enumerate() {
-                    let x = _mm512_set1_ps(*a.add(p * LANES + k));
+                    let x = V::splat(*a.add(p * LANES + k));
                     for (v, w) in row.iter_mut().zip(&wide) {
-                        *v = _mm512_fmadd_ps(x, *w, *v);
+                        *v = x.fma(*w, *v);
                     }
                 }
                 w = w.add(N * LANES);
@@ -277,17 +298,16 @@ unsafe fn tile<const P: usize, const N: usize>(t: &Tile<'_>) {
                 }
             }
         }
-        let scale = _mm512_set1_ps(t.scale);
+        let scale = V::splat(t.scale);
         for n in 0..N {
-            let bias =
-                if t.bias.is_null() { _mm512_setzero_ps() } else { _mm512_loadu_ps(t.bias.add(n * LANES)) };
+            let bias = if t.bias.is_null() { V::splat(0.0) } else { V::load(t.bias.add(n * LANES)) };
             for (p, row) in acc.iter().enumerate() {
                 let c = t.c.add(n * t.c_block + p * LANES);
-                let mut v = _mm512_add_ps(row[n], bias);
+                let mut v = row[n].add(bias);
                 if t.accumulate {
-                    v = _mm512_add_ps(v, _mm512_loadu_ps(c));
+                    v = v.add(V::load(c));
                 }
-                _mm512_storeu_ps(c, _mm512_mul_ps(v, scale));
+                v.mul(scale).store(c);
             }
         }
     }
