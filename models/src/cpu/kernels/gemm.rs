@@ -249,7 +249,7 @@ pub(crate) struct Tile<'a> {
 macro_rules! sizes {
     ($vector:ty, $size:expr, $t:expr, $($p:literal $n:literal),*) => {
         match $size {
-            $(($p, $n) => <$vector>::enter(super::gemm::TileOf::<$p, $n>($t)),)*
+            $(($p, $n) => <$vector>::enter($crate::cpu::kernels::gemm::TileOf::<$p, $n>::new($t)),)*
             (p, n) => unreachable!("no tile of {p} rows and {n} blocks"),
         }
     };
@@ -257,14 +257,22 @@ macro_rules! sizes {
 pub(super) use sizes;
 
 /// A tile of `P` rows by `N` blocks; a function of its own.
-pub(super) struct TileOf<'a, const P: usize, const N: usize>(pub(super) &'a Tile<'a>);
+pub(super) struct TileOf<'a, const P: usize, const N: usize>(&'a Tile<'a>);
+
+impl<'a, const P: usize, const N: usize> TileOf<'a, P, N> {
+    /// # Safety
+    /// As [`tile`].
+    pub(super) unsafe fn new(tile: &'a Tile<'a>) -> Self {
+        Self(tile)
+    }
+}
 
 impl<const P: usize, const N: usize> Kernel for TileOf<'_, P, N> {
     type Out = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        // SAFETY: it is made in `Vector::tile` only.
+        // SAFETY: promised to `new`.
         unsafe { tile::<V, P, N>(self.0) }
     }
 }
@@ -274,25 +282,28 @@ impl<const P: usize, const N: usize> Kernel for TileOf<'_, P, N> {
 /// and `c` is readable and writable for `16 P` values in each of `N` blocks.
 #[inline(always)]
 unsafe fn tile<V: Vector, const P: usize, const N: usize>(t: &Tile<'_>) {
+    const { assert!(LANES.is_multiple_of(V::STEPS)) };
     // SAFETY: all addresses are in the ranges named above.
     unsafe {
         let mut acc = [[V::splat(0.0); N]; P];
         let (mut w, mut ahead) = (t.w, t.ahead);
         for &offset in t.offsets {
             let a = t.a.add(offset);
-            for k in 0..LANES {
-                let mut wide = [V::splat(0.0); N];
-                for (n, v) in wide.iter_mut().enumerate() {
-                    *v = V::load(w.add(n * LANES));
-                }
-                for (p, row) in acc.iter_mut().enumerate() {
-                    let x = V::splat(*a.add(p * LANES + k));
-                    for (v, w) in row.iter_mut().zip(&wide) {
-                        *v = x.fma(*w, *v);
+            for turn in 0..LANES / V::STEPS {
+                for k in turn * V::STEPS..(turn + 1) * V::STEPS {
+                    let mut wide = [V::splat(0.0); N];
+                    for (n, v) in wide.iter_mut().enumerate() {
+                        *v = V::load(w.add(n * LANES));
                     }
+                    for (p, row) in acc.iter_mut().enumerate() {
+                        let x = V::splat(*a.add(p * LANES + k));
+                        for (v, w) in row.iter_mut().zip(&wide) {
+                            *v = x.fma(*w, *v);
+                        }
+                    }
+                    w = w.add(N * LANES);
                 }
-                w = w.add(N * LANES);
-                for _ in 0..t.fetch {
+                for _ in 0..V::STEPS * t.fetch {
                     _mm_prefetch::<_MM_HINT_T1>(ahead.cast()); // past the end it does nothing
                     ahead = ahead.wrapping_add(LANES);
                 }

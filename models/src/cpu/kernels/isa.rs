@@ -1,8 +1,15 @@
 //! Which vector instructions the processor has, and how a loop gets compiled for each of them.
 
-use super::avx2::Avx2;
-use super::avx512::Avx512;
+mod avx2;
+mod avx512;
+#[cfg(test)]
+mod plain;
+
 use super::vector::Vector;
+use avx2::Avx2;
+use avx512::Avx512;
+#[cfg(test)]
+use plain::Plain;
 
 /// A set of instructions that this processor was seen to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +19,8 @@ pub(crate) struct Isa(Set);
 enum Set {
     Avx512,
     Avx2,
+    #[cfg(test)]
+    Plain,
 }
 
 impl Isa {
@@ -22,11 +31,19 @@ impl Isa {
         wide.into_iter().chain(narrow.then_some(Self(Set::Avx2)))
     }
 
+    /// These and [`Plain`], which has no instructions, for the loops' tests.
+    #[cfg(test)]
+    pub(super) fn all_and_plain() -> impl Iterator<Item = Self> {
+        Self::all().chain([Self(Set::Plain)])
+    }
+
     /// What people call them.
     pub(crate) fn name(self) -> &'static str {
         match self.0 {
             Set::Avx512 => "AVX-512",
             Set::Avx2 => "AVX2",
+            #[cfg(test)]
+            Set::Plain => "none",
         }
     }
 
@@ -37,6 +54,8 @@ impl Isa {
             match self.0 {
                 Set::Avx512 => Avx512::enter(kernel),
                 Set::Avx2 => Avx2::enter(kernel),
+                #[cfg(test)]
+                Set::Plain => Plain::enter(kernel),
             }
         }
     }
@@ -46,6 +65,8 @@ impl Isa {
         match self.0 {
             Set::Avx512 => Avx512::MOST_ROWS.len(),
             Set::Avx2 => Avx2::MOST_ROWS.len(),
+            #[cfg(test)]
+            Set::Plain => Plain::MOST_ROWS.len(),
         }
     }
 }

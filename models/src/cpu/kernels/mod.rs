@@ -9,8 +9,6 @@
     reason = "an instruction of a feature is inlined only where the feature is on: all between it and `Vector::enter` has to be"
 )]
 
-mod avx2;
-mod avx512;
 pub(super) mod buffer;
 mod exp;
 pub(super) mod gemm;

@@ -5,14 +5,18 @@ use super::isa::Kernel;
 
 /// Sixteen f32 in one register or in several.
 ///
-/// A method may be called only on a processor with the instructions: in a [`Kernel`], which [`super::isa::Isa::run`] alone
-/// starts. All are `#[inline(always)]`, or they would be calls.
+/// A method may be called only on a processor with the instructions. [`super::isa::Isa::run`] alone can name the types, and
+/// starts a [`Kernel`] with them. All are `#[inline(always)]`, or they would be calls.
 pub(crate) trait Vector: Copy {
     /// Some of the sixteen.
     type Mask: Copy;
 
     /// The most rows of a tile of 1, 2, ... column blocks whose sums fit into the registers.
     const MOST_ROWS: &'static [usize];
+
+    /// Steps along the inner dimension that a tile's loop takes at a time, a divisor of 16: more, where a step has few
+    /// instructions.
+    const STEPS: usize;
 
     /// Runs `kernel` compiled for these instructions.
     ///
@@ -52,8 +56,8 @@ pub(crate) trait Vector: Copy {
     /// `1 / self` to about one unit in the last place.
     fn inverse(self) -> Self;
 
-    /// `self * 2^n` where `n` is a number of sixteenths of at most ±126, rounded by adding [`super::exp::SIXTEENTHS`], and
-    /// `shifted` that sum; `self` is near 1.
+    /// `(1 + self) * 2^n` for `self` near 0; `n` is a whole number of sixteenths within ±125.6, rounded by adding
+    /// [`super::exp::SIXTEENTHS`], and `shifted` that sum.
     fn times_power(self, shifted: Self, n: Self) -> Self;
 
     /// The sum of all lanes: halves first, then quarters, and so on.

@@ -8,10 +8,10 @@ use core::arch::x86_64::{
     _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
-use super::exp::POWERS;
-use super::gemm::{LANES, Tile, sizes};
-use super::isa::Kernel;
-use super::vector::Vector;
+use super::super::exp::POWERS;
+use super::super::gemm::{LANES, Tile, sizes};
+use super::super::vector::Vector;
+use super::Kernel;
 
 /// One register of thirty-two.
 #[derive(Clone, Copy)]
@@ -30,6 +30,7 @@ impl Vector for Avx512 {
     type Mask = __mmask16;
 
     const MOST_ROWS: &'static [usize] = &[14, 14, 9];
+    const STEPS: usize = 1;
 
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {

@@ -10,10 +10,10 @@ use core::arch::x86_64::{
     _mm256_sub_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
 };
 
-use super::exp::{POWERS, SIXTEENTHS};
-use super::gemm::{LANES, Tile, sizes};
-use super::isa::Kernel;
-use super::vector::Vector;
+use super::super::exp::{POWERS, SIXTEENTHS};
+use super::super::gemm::{LANES, Tile, sizes};
+use super::super::vector::Vector;
+use super::Kernel;
 
 /// Two registers of sixteen.
 #[derive(Clone, Copy)]
@@ -33,6 +33,7 @@ impl Vector for Avx2 {
 
     // Six rows of two registers each, two of weights, one of the input: fifteen of sixteen.
     const MOST_ROWS: &'static [usize] = &[6];
+    const STEPS: usize = 4;
 
     #[inline(always)]
     unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
