@@ -7,6 +7,7 @@ mod shift;
 mod slice;
 mod tables;
 
+pub(crate) use beta::inverse as inverse_beta;
 pub use rule::{End, GridRule};
 pub use shift::{Shift, ShiftCurve, Shifted};
 pub use tables::AysTable;

@@ -13,10 +13,10 @@ Each setting runs with 1 to 20 steps, twice. The first run is of the scheduler's
 and `torch` that it sees say float64 where they are asked for float32. This shows the formulas without the rounding, and
 is stored after every step with 9 digits. The second run is of the scheduler as it is, with a float64 sample; of it the
 last state is stored with 8 digits. Both are null where the scheduler fails or returns no finite number; "error" says
-which. The file is the same at every run.
+which. The file is the same at every run on one processor; on another, float32 rounds otherwise, which changes "shipped".
 
-The table in float32 can move a Karras timestep that is rounded to a row; "moved" lists the numbers of steps where it
-does.
+The table in float32 can move a timestep that is made a row, by rounding under Karras levels and by a cast under
+exponential and beta ones; "moved" lists the numbers of steps where it does.
 
 Format: "times" is a list of lists of timesteps, one list for each number of steps from 1; a case names its own by "t".
 "x" and "shipped" have one entry for each number of steps. States of the schedulers on the variance-exploding scale are
@@ -70,6 +70,7 @@ CLASSES = {
 # Specification: paths. The settings that people use run on both tables.
 BOTH, SD, DDPM, FLOW = ("ddpm", "sd"), ("sd",), ("ddpm",), ("flow",)
 KARRAS, SIGMA_MIN = ":use_karras_sigmas=true", ":final_sigmas_type=sigma_min"
+EXP, BETA, LU = ":use_exponential_sigmas=true", ":use_beta_sigmas=true", ":use_lu_lambdas=true"
 LEADING, TRAILING = ":timestep_spacing=leading", ":timestep_spacing=trailing"
 OFFSET = LEADING + ":steps_offset=1"
 FULL = ":lower_order_final=false"
@@ -170,6 +171,23 @@ CASES = {
     "unipc:use_flow_sigmas=true:flow_shift=5:solver_order=3": FLOW,
     "unipc:use_flow_sigmas=true:flow_shift=3:solver_type=bh1" + SIGMA_MIN: FLOW,
     "unipc:use_flow_sigmas=true:predict_x0=false" + SIGMA_MIN: FLOW,
+    "euler" + EXP: BOTH,
+    "euler" + BETA: BOTH,
+    "euler" + BETA + OFFSET + SIGMA_MIN: DDPM,
+    "heun" + EXP: SD,
+    "heun" + BETA: DDPM,
+    "lms" + EXP: DDPM,
+    "lms" + BETA + TRAILING: SD,
+    "deis" + EXP: DDPM,
+    "deis:solver_order=3" + BETA: BOTH,
+    "dpmsolver-multistep" + EXP: DDPM,
+    "dpmsolver-multistep" + BETA: BOTH,
+    "dpmsolver-multistep" + LU: BOTH,
+    "dpmsolver-multistep:solver_order=3" + BETA + SIGMA_MIN: DDPM,
+    "dpmsolver-multistep:algorithm_type=sde-dpmsolver++" + LU: SD,
+    "unipc" + EXP: BOTH,
+    "unipc:solver_order=3" + BETA: DDPM,
+    "unipc" + BETA + SIGMA_MIN: DDPM,
     "flow-match-euler": FLOW,
     "flow-match-euler:shift=3": FLOW,
     "flow-match-euler:shift=0.5": FLOW,
@@ -248,7 +266,7 @@ def parameters(spec):
     return name, values
 
 
-def run(spec, path, steps):
+def run(spec, path, steps, wide=False):
     """The timesteps and the state after every step."""
     name, values = parameters(spec)
     module, class_name, always = CLASSES[name]
@@ -258,6 +276,10 @@ def run(spec, path, steps):
     if values.get("use_flow_sigmas"):
         always = dict(prediction_type="flow_prediction")
     scheduler = getattr(module, class_name)(**(table or {}), **always, **values)
+    if wide and hasattr(scheduler, "_sigma_to_t"):
+        exact = scheduler._sigma_to_t
+        # A time that is cut to a whole number must not lose a row to the last digit of a logarithm.
+        scheduler._sigma_to_t = lambda *args: np.round(exact(*args), 9)
     scheduler.set_timesteps(steps)
     exploding = name in ("euler", "euler-ancestral", "heun", "lms")
     one = torch.ones((1, 1, 1, 1), dtype=torch.float64)
@@ -285,9 +307,9 @@ def run(spec, path, steps):
     return times.tolist(), states
 
 
-def attempt(spec, path, steps):
+def attempt(spec, path, steps, wide=False):
     try:
-        times, states = run(spec, path, steps)
+        times, states = run(spec, path, steps, wide)
     except Exception as e:
         return None, None, type(e).__name__
     if not all(map(math.isfinite, states)):
@@ -313,7 +335,7 @@ def main():
             for steps in STEPS:
                 t_32, as_is, error = attempt(spec, path, steps)
                 with in_float64(module):
-                    t_64, wide, _ = attempt(spec, path, steps)
+                    t_64, wide, _ = attempt(spec, path, steps, wide=True)
                 # Where the code as it is fails, the wide run is of no use: it may get past an exact 0 by rounding.
                 ok = as_is is not None
                 if ok:

@@ -23,6 +23,7 @@ mod dpmsolver;
 mod euler;
 mod flow_match;
 mod flow_sigmas;
+mod levels;
 mod multistep;
 mod pndm;
 mod rows;

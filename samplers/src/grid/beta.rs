@@ -10,7 +10,7 @@ const ROUNDS: u32 = 300;
 
 /// The `x` with `I_x(a, b) = p`, for `p` in [0, 1] and positive `a`, `b`; relative error below 1e-13 where `x` is
 /// small, absolute near 1e-16 where it is close to 1.
-pub(super) fn inverse(p: f64, a: f64, b: f64) -> f64 {
+pub(crate) fn inverse(p: f64, a: f64, b: f64) -> f64 {
     if p <= 0.0 {
         return 0.0;
     }

@@ -12,10 +12,10 @@ use crate::{Path, Plan, Pred, Result};
 pub(super) const SCHEDULER: Scheduler = Scheduler {
     name: "deis",
     class: "DEISMultistepScheduler",
-    summary: "eps polynomial in log rho, not in t; stops at row 0; with Karras levels the last evaluation is \
+    summary: "eps polynomial in log rho, not in t; stops at row 0; with levels of another rule the last evaluation is \
         wasted",
     params: "solver_order=2 (1 to 3), lower_order_final=true, timestep_spacing=linspace (leading, trailing), \
-        steps_offset=0, use_karras_sigmas=false, \
+        steps_offset=0, use_karras_sigmas=false (or use_exponential_sigmas, use_beta_sigmas), \
         use_flow_sigmas=false, flow_shift=1",
     read: |p| Ok(Box::new(Deis::read(p)?)),
 };

@@ -1,6 +1,7 @@
 //! `DPMSolverMultistepScheduler`.
 
 use super::flow_sigmas::Top;
+use super::levels::Levels;
 use super::multistep::{Frame, Point, order, step};
 use super::schedule::{Family, Final, Schedule, Spacing, Timing};
 use super::writer::{Start, Writer};
@@ -16,7 +17,7 @@ pub(super) const SCHEDULER: Scheduler = Scheduler {
     params: "algorithm_type=dpmsolver++ (dpmsolver, sde-dpmsolver++, sde-dpmsolver), solver_order=2 (1 to \
         3), solver_type=midpoint (heun), lower_order_final=true, euler_at_final=false, \
         final_sigmas_type=zero (sigma_min), timestep_spacing=linspace (leading, trailing), \
-        steps_offset=0, use_karras_sigmas=false, \
+        steps_offset=0, use_karras_sigmas=false (or use_lu_lambdas, use_exponential_sigmas, use_beta_sigmas), \
         use_flow_sigmas=false, flow_shift=1",
     read: |p| Ok(Box::new(DpmSolver::read(p)?)),
 };
@@ -54,7 +55,8 @@ impl DpmSolver {
         let euler_at_final = p.flag("euler_at_final", false)?;
         let last = p.choice("final_sigmas_type", Final::Zero, &Final::WORDS)?;
         let timing = Timing::read(p, Family::Intervals, Spacing::Linspace)?.read_flow(p, Top::BelowOne)?;
-        let timing = Timing { last, ..timing };
+        let levels = timing.levels.or_read(p, &[("use_lu_lambdas", Levels::Lu)])?;
+        let timing = Timing { last, levels, ..timing };
         Ok(Self { timing, algorithm, solver_order, heun, lower_order_final, euler_at_final })
     }
 

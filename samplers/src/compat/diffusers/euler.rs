@@ -15,7 +15,7 @@ pub(super) const EULER: Scheduler = Scheduler {
     name: "euler",
     class: "EulerDiscreteScheduler",
     summary: "Euler in rho; between rows the level is linear in rho, which does not fit the time",
-    params: "timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false, \
+    params: "timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false (or use_exponential_sigmas, use_beta_sigmas), \
         final_sigmas_type=zero (sigma_min)",
     read: |p| Ok(Box::new(SigmaSpace::read(p, Method::Euler)?)),
 };
@@ -24,7 +24,8 @@ pub(super) const HEUN: Scheduler = Scheduler {
     name: "heun",
     class: "HeunDiscreteScheduler",
     summary: "Heun in rho with an Euler step into zero, 2N - 1 evaluations; levels as for euler",
-    params: "timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false",
+    params: "timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false \
+        (or use_exponential_sigmas, use_beta_sigmas)",
     read: |p| Ok(Box::new(SigmaSpace::read(p, Method::Heun)?)),
 };
 
@@ -41,7 +42,7 @@ pub(super) const LMS: Scheduler = Scheduler {
     class: "LMSDiscreteScheduler",
     summary: "eps polynomial in rho, also in the step into zero; levels as for euler",
     params: "order=4 (1 to 4), timestep_spacing=linspace (leading, trailing), steps_offset=0, \
-        use_karras_sigmas=false",
+        use_karras_sigmas=false (or use_exponential_sigmas, use_beta_sigmas)",
     read: |p| {
         let order = p.count("order", 4, 1..=4)?;
         Ok(Box::new(SigmaSpace::read(p, Method::Lms { order })?))

@@ -36,9 +36,9 @@ impl FlowSigmas {
             let reason = format!("has no flow sigmas on path `{path}`");
             return Err(error(name, &reason, "use path `flow`, or drop `use_flow_sigmas`"));
         }
-        if timing.karras {
-            let reason = "takes Karras levels of a noise table for times of the flow path";
-            return Err(error(name, reason, "drop one of `use_karras_sigmas` and `use_flow_sigmas`"));
+        if let Some(word) = timing.levels.word() {
+            let reason = format!("takes {word} levels of a noise table for times of the flow path");
+            return Err(error(name, &reason, "drop `use_flow_sigmas` or the other rule"));
         }
         if steps == 0 || steps > TRAIN_STEPS as usize {
             let hint = format!("ask for 1 to {TRAIN_STEPS}");

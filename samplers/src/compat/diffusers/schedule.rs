@@ -2,6 +2,7 @@
 
 use super::error;
 use super::flow_sigmas::{FlowSigmas, Top};
+use super::levels::Levels;
 use crate::spec::Params;
 use crate::{Error, Node, Path, Result};
 
@@ -51,15 +52,15 @@ pub(super) struct Timing {
     pub(super) family: Family,
     pub(super) spacing: Spacing,
     pub(super) steps_offset: usize,
-    pub(super) karras: bool,
+    pub(super) levels: Levels,
     pub(super) flow: Option<FlowSigmas>,
     pub(super) last: Final,
 }
 
 impl Timing {
-    /// With this end; `sigma_min` repeats the last level under Karras and flow levels.
+    /// With this end; `sigma_min` repeats the last level wherever levels are not those of the table's rows.
     pub(super) fn ending_or_repeating(self, last: Final) -> Self {
-        let repeats = (self.karras || self.flow.is_some()) && last == Final::SigmaMin;
+        let repeats = (self.levels != Levels::Rows || self.flow.is_some()) && last == Final::SigmaMin;
         Self { last: if repeats { Final::Repeat } else { last }, ..self }
     }
 
@@ -72,10 +73,10 @@ impl Timing {
     pub(super) fn read(p: &mut Params, family: Family, spacing: Spacing) -> Result<Self> {
         let spacing = p.choice("timestep_spacing", spacing, &Spacing::WORDS)?;
         let steps_offset = p.count("steps_offset", 0, 0..=10_000)?;
-        let knows_karras = matches!(family, Family::Points | Family::Intervals);
-        let karras = knows_karras && p.flag("use_karras_sigmas", false)?;
+        let knows_others = matches!(family, Family::Points | Family::Intervals);
+        let levels = if knows_others { Levels::Rows.or_read(p, &Levels::WORDS)? } else { Levels::Rows };
         // Whoever knows better where it ends overwrites `last`.
-        Ok(Self { family, spacing, steps_offset, karras, flow: None, last: Final::Zero })
+        Ok(Self { family, spacing, steps_offset, levels, flow: None, last: Final::Zero })
     }
 }
 
@@ -109,8 +110,8 @@ impl Schedule {
             return Err(Error::TimeOutside { t, path: path.to_string(), lo: 0.0, hi: rows as f64 - 1.0 });
         }
         let word = Spacing::WORDS.iter().find(|(_, s)| *s == timing.spacing).map_or("", |(word, _)| word);
-        let mut schedule = if timing.karras {
-            timing.karras_schedule(path, rows, &times)
+        let mut schedule = if let Some(word) = timing.levels.word() {
+            timing.spread(path, rows, &times, word)
         } else {
             let levels = times.iter().map(|&t| level(path, table_rho(path, t), t)).collect();
             Self { levels, times, rule: format!("diffusers {word}") }
@@ -170,9 +171,9 @@ impl Timing {
         })
     }
 
-    /// Karras levels. Euler and Heun put them between the levels of their own first and last timestep and tell the
-    /// network the exact time; the others use the whole table and round the time to a row.
-    fn karras_schedule(&self, path: &Path, rows: usize, times: &[f64]) -> Schedule {
+    /// Levels by a rule of their own. Euler, Heun and LMS put them between the levels of their own first and last timestep
+    /// and tell the network the exact time; the others use the whole table and make the time a row.
+    fn spread(&self, path: &Path, rows: usize, times: &[f64], word: &str) -> Schedule {
         let own = self.family == Family::Points;
         let last_row = rows as f64 - 1.0;
         let (t_max, t_min) = match times {
@@ -181,21 +182,22 @@ impl Timing {
             _ => (last_row, 0.0),
         };
         let (hi, lo) = (table_rho(path, t_max), table_rho(path, t_min));
-        let root = |v: f64| v.powf(1.0 / 7.0);
         let count = times.len();
-        let (mut levels, mut rounded) = (Vec::with_capacity(count + 1), Vec::with_capacity(count));
+        let (mut levels, mut told) = (Vec::with_capacity(count + 1), Vec::with_capacity(count));
         for i in 0..count {
-            // Both ends are taken as they are: their seventh root to the power of 7 would be off by an ulp.
-            let rho = match i {
-                0 => hi,
-                i if i + 1 == count => lo,
-                i => (root(hi) + i as f64 / (count - 1) as f64 * (root(lo) - root(hi))).powi(7),
+            // Both ends are taken as they are: the rules would miss them by an ulp.
+            let (rho, t) = match i {
+                0 => (hi, t_max),
+                i if i + 1 == count => (lo, t_min),
+                i => {
+                    let rho = self.levels.between(hi, lo, i as f64 / (count - 1) as f64);
+                    (rho, path.t_of_rho(rho).clamp(0.0, last_row))
+                }
             };
-            let t = path.t_of_rho(rho).clamp(0.0, last_row);
             levels.push(level(path, rho, t));
-            rounded.push(if own { t } else { t.round_ties_even() });
+            told.push(if own { t } else { self.levels.row(t) });
         }
-        Schedule { levels, times: rounded, rule: "diffusers karras".to_owned() }
+        Schedule { levels, times: told, rule: format!("diffusers {word}") }
     }
 }
 

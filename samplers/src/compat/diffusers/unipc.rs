@@ -15,7 +15,7 @@ pub(super) const SCHEDULER: Scheduler = Scheduler {
     summary: "UniPC; the corrector of a step runs at the start of the next, so that the last step has none",
     params: "solver_order=2 (1 to 3), solver_type=bh2 (bh1), predict_x0=true, lower_order_final=true, \
         disable_corrector=(step numbers, as in 0+1+2), final_sigmas_type=zero (sigma_min), \
-        timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false, \
+        timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false (or use_exponential_sigmas, use_beta_sigmas), \
         use_flow_sigmas=false, flow_shift=1",
     read: |p| Ok(Box::new(UniPc::read(p)?)),
 };
