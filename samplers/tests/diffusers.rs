@@ -171,6 +171,8 @@ const ROUNDING: &[(&str, &str, &str, std::ops::RangeInclusive<usize>, f64)] = &[
     ("unipc:predict_x0=false", "", "ddpm", 3..=7, 8e-4),
     ("unipc:solver_order=3", "lower_order_final=false", "ddpm", 3..=20, 6e-5),
     ("dpmsolver-multistep:algorithm_type=sde-dpmsolver++:solver_order=3", "", "sd", 18..=18, 2e-5),
+    ("euler:s_churn", "", "ddpm", 3..=20, 2e-5),
+    ("euler:s_churn", "", "sd", 3..=20, 2e-4),
     ("", "use_exponential", "ddpm", 3..=5, 8e-5),
     ("dpmsolver-multistep:use_lu", "", "ddpm", 3..=5, 8e-5),
     ("dpmsolver-multistep", "use_lu", "sd", 2..=19, 2e-4),

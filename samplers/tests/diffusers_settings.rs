@@ -73,6 +73,24 @@ fn settings_in_which_diffusers_fails_are_named() {
             "scheduler `dpmsolver-multistep`: `use_lu_lambdas=true` is not allowed; give false, since another rule is asked for",
         ),
         (
+            "flow-match-euler:use_dynamic_shifting=true",
+            "flow",
+            10,
+            "diffusers' scheduler `flow-match-euler` has no `mu` for its dynamic shift; add `mu=1.15`, or what the pipeline computes",
+        ),
+        (
+            "flow-match-euler:mu=1.15",
+            "flow",
+            10,
+            "diffusers' scheduler `flow-match-euler` uses `mu` for a dynamic shift only; add `use_dynamic_shifting=true`",
+        ),
+        (
+            "flow-match-euler:shift_terminal=0.1",
+            "flow",
+            1,
+            "diffusers' scheduler `flow-match-euler` divides 0 by 0 when it stretches a single step; ask for at least 2 steps, or drop `shift_terminal`",
+        ),
+        (
             "deis:use_flow_sigmas=true:flow_shift=0.1",
             "flow",
             200,

@@ -25,6 +25,7 @@ divided by `sqrt(sigma^2 + 1)` at the scheduler's own sigma, except the last, wh
 
 import contextlib
 import io
+import itertools
 import json
 import logging
 import math
@@ -191,6 +192,17 @@ CASES = {
     "flow-match-euler": FLOW,
     "flow-match-euler:shift=3": FLOW,
     "flow-match-euler:shift=0.5": FLOW,
+    "flow-match-euler:use_dynamic_shifting=true:mu=1.15": FLOW,
+    "flow-match-euler:use_dynamic_shifting=true:mu=0.5:sigmas=pipeline": FLOW,
+    "flow-match-euler:use_dynamic_shifting=true:mu=0.8:time_shift_type=linear": FLOW,
+    "flow-match-euler:use_dynamic_shifting=true:mu=0.9:sigmas=pipeline:shift_terminal=0.02": FLOW,
+    "flow-match-euler:shift=3:sigmas=pipeline:shift_terminal=0.1": FLOW,
+    "flow-match-euler:shift=3" + KARRAS: FLOW,
+    "flow-match-euler" + EXP: FLOW,
+    "flow-match-euler:shift=3" + BETA: FLOW,
+    "flow-match-euler:shift=3:stochastic_sampling=true": FLOW,
+    "euler:s_churn=4:s_noise=1.01": BOTH,
+    "euler:s_churn=20:s_tmin=0.05:s_tmax=5" + KARRAS: SD,
 }
 
 
@@ -272,7 +284,12 @@ def run(spec, path, steps, wide=False):
     module, class_name, always = CLASSES[name]
     table = TABLES.get(path)
     # These are arguments of the steps, not of the scheduler.
-    given_to_steps = {key: values.pop(key) for key in ("eta", "order") if key in values}
+    own = ("eta", "order", "s_churn", "s_tmin", "s_tmax", "s_noise")
+    given_to_steps = {key: values.pop(key) for key in own if key in values}
+    # And these of `set_timesteps`; the list is that of the pipelines of FLUX and its kin.
+    given_to_set = {"mu": values.pop("mu")} if "mu" in values else {}
+    if values.pop("sigmas", None) == "pipeline":
+        given_to_set["sigmas"] = np.linspace(1, 1 / steps, steps)
     if values.get("use_flow_sigmas"):
         always = dict(prediction_type="flow_prediction")
     scheduler = getattr(module, class_name)(**(table or {}), **always, **values)
@@ -280,12 +297,14 @@ def run(spec, path, steps, wide=False):
         exact = scheduler._sigma_to_t
         # A time that is cut to a whole number must not lose a row to the last digit of a logarithm.
         scheduler._sigma_to_t = lambda *args: np.round(exact(*args), 9)
-    scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(steps, **given_to_set)
     exploding = name in ("euler", "euler-ancestral", "heun", "lms")
     one = torch.ones((1, 1, 1, 1), dtype=torch.float64)
     x = one * float(getattr(scheduler, "init_noise_sigma", 1.0))
     network = Table(**table).eps if table else (lambda x, t: flow(x, t / 1000))
     states = []
+    draws = itertools.count()
+    module.randn_tensor = lambda *_, **__: one * math.cos(next(draws))
     times = scheduler.timesteps
     for i, t in enumerate(times):
         given = scheduler.scale_model_input(x, t) if table else x
@@ -293,7 +312,6 @@ def run(spec, path, steps, wide=False):
         if "sde" in values.get("algorithm_type", "") or "eta" in extra:
             extra["variance_noise"] = one * math.cos(i)
         module.integrate = Gauss
-        module.randn_tensor = lambda *_, **__: one * math.cos(i)
         x = scheduler.step(network(given, t.item()), t, x, **extra).prev_sample.double()
         if name == "heun":
             middle = i + 1 < len(times) and i % 2 == 0

@@ -56,7 +56,7 @@ impl DpmSolver {
         let last = p.choice("final_sigmas_type", Final::Zero, &Final::WORDS)?;
         let timing = Timing::read(p, Family::Intervals, Spacing::Linspace)?.read_flow(p, Top::BelowOne)?;
         let levels = timing.levels.or_read(p, &[("use_lu_lambdas", Levels::Lu)])?;
-        let timing = Timing { last, levels, ..timing };
+        let timing = Timing { levels, last, ..timing };
         Ok(Self { timing, algorithm, solver_order, heun, lower_order_final, euler_at_final })
     }
 

@@ -1,8 +1,10 @@
-//! `EulerDiscreteScheduler` without churn, `EulerAncestralDiscreteScheduler`, `HeunDiscreteScheduler` and
+//! `EulerDiscreteScheduler`, `EulerAncestralDiscreteScheduler`, `HeunDiscreteScheduler` and
 //! `LMSDiscreteScheduler`.
 //!
 //! diffusers keeps their states on the variance-exploding scale, `x/alpha`, and divides by `sqrt(rho^2 + 1)` before it
 //! asks the network. Here the states are on the other scale, which changes no number that the network sees.
+
+use std::f64::consts::SQRT_2;
 
 use super::multistep::functional;
 use super::schedule::{Family, Final, Schedule, Spacing, Timing};
@@ -16,8 +18,11 @@ pub(super) const EULER: Scheduler = Scheduler {
     class: "EulerDiscreteScheduler",
     summary: "Euler in rho; between rows the level is linear in rho, which does not fit the time",
     params: "timestep_spacing=linspace (leading, trailing), steps_offset=0, use_karras_sigmas=false (or use_exponential_sigmas, use_beta_sigmas), \
-        final_sigmas_type=zero (sigma_min)",
-    read: |p| Ok(Box::new(SigmaSpace::read(p, Method::Euler)?)),
+        final_sigmas_type=zero (sigma_min), s_churn=0, s_tmin=0, s_tmax=inf, s_noise=1",
+    read: |p| {
+        let churn = Churn::read(p)?;
+        Ok(Box::new(SigmaSpace::read(p, Method::Euler(churn))?))
+    },
 };
 
 pub(super) const HEUN: Scheduler = Scheduler {
@@ -49,9 +54,36 @@ pub(super) const LMS: Scheduler = Scheduler {
     },
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Noise that is added after the network was asked at the level below (in EDM the network is asked at the level above).
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Churn {
+    total: f64,
+    lowest: f64,
+    highest: f64,
+    noise: f64,
+}
+
+impl Churn {
+    fn read(p: &mut Params) -> Result<Self> {
+        Ok(Self {
+            total: p.number("s_churn", 0.0, 0.0..=1e6)?,
+            lowest: p.number("s_tmin", 0.0, 0.0..=f64::INFINITY)?,
+            highest: p.number("s_tmax", f64::INFINITY, 0.0..=f64::INFINITY)?,
+            noise: p.number("s_noise", 1.0, 0.0..=1e3)?,
+        })
+    }
+
+    /// The level to which a step of `steps` raises level `rho`.
+    fn raised(&self, rho: f64, steps: usize) -> f64 {
+        let churned = (self.lowest..=self.highest).contains(&rho);
+        let gamma = if churned { (self.total / steps as f64).min(SQRT_2 - 1.0) } else { 0.0 };
+        rho * (1.0 + gamma)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Method {
-    Euler,
+    Euler(Churn),
     Ancestral,
     Heun,
     Lms { order: usize },
@@ -67,7 +99,7 @@ impl SigmaSpace {
         let family = if method == Method::Ancestral { Family::PlainPoints } else { Family::Points };
         let timing = Timing::read(p, family, Spacing::Linspace)?;
         let last = match method {
-            Method::Euler => p.choice("final_sigmas_type", Final::Zero, &Final::WORDS)?,
+            Method::Euler(_) => p.choice("final_sigmas_type", Final::Zero, &Final::WORDS)?,
             _ => Final::Zero,
         };
         Ok(Self { timing: Timing { last, ..timing }, method })
@@ -75,7 +107,7 @@ impl SigmaSpace {
 
     fn name(&self) -> &'static str {
         match self.method {
-            Method::Euler => EULER.name,
+            Method::Euler(_) => EULER.name,
             Method::Ancestral => ANCESTRAL.name,
             Method::Heun => HEUN.name,
             Method::Lms { .. } => LMS.name,
@@ -109,6 +141,12 @@ impl Recipe for SigmaSpace {
                     let (up, down) = (to.rho() * share, to.rho() * to.rho() / from.rho());
                     let noise = w.b.brownian(from, to);
                     w.b.lin(&[(keep, x), (scale * (down - from.rho()), eps), (scale * up, noise)])
+                }
+                Method::Euler(churn) if churn.raised(from.rho(), steps) > from.rho() => {
+                    let raised = churn.raised(from.rho(), steps);
+                    let added = churn.noise * (raised * raised - from.rho() * from.rho()).sqrt();
+                    let noise = w.b.noise();
+                    w.b.lin(&[(keep, x), (scale * (to.rho() - raised), eps), (scale * added, noise)])
                 }
                 Method::Lms { order } => {
                     history.insert(0, (from.rho(), eps));
