@@ -42,24 +42,12 @@ fn settings_in_which_diffusers_fails_are_named() {
             "diffusers' scheduler `deis` needs a table, and path `edm` has none; use path `ddpm` or `sd`",
         ),
         (
-            "flow-match-euler",
-            "sd",
-            5,
-            "diffusers' scheduler `flow-match-euler` does not run on path `sd`; use path `flow`",
-        ),
-        (
             "ddim",
             "sd",
             1001,
             "grid rule `diffusers ddim` cannot make 1001 steps; the table has 1000 rows: ask for fewer",
         ),
         ("ddim:steps_offset=200", "sd", 10, "t = 1100 lies outside path `sd`; use times from 0 to 999"),
-        (
-            "unipc:use_flow_sigmas=true:use_karras_sigmas=true",
-            "flow",
-            10,
-            "diffusers' scheduler `unipc` takes karras levels of a noise table for times of the flow path; drop `use_flow_sigmas` or the other rule",
-        ),
         (
             "euler:use_karras_sigmas=true:use_beta_sigmas=true",
             "sd",
@@ -71,6 +59,38 @@ fn settings_in_which_diffusers_fails_are_named() {
             "sd",
             10,
             "scheduler `dpmsolver-multistep`: `use_lu_lambdas=true` is not allowed; give false, since another rule is asked for",
+        ),
+        (
+            "unipc:disable_corrector=0,1",
+            "sd",
+            10,
+            "scheduler `unipc`: `disable_corrector=0,1` is not allowed; give whole numbers with `+` between them",
+        ),
+        (
+            "eular",
+            "sd",
+            10,
+            "unknown scheduler `eular`; did you mean `euler`? (known: `ddim`, `euler`, `euler-ancestral`, `heun`, `lms`, `pndm`, `deis`, `dpmsolver-multistep`, `unipc`, `flow-match-euler`)",
+        ),
+    ] {
+        assert_eq!(message(spec, path, steps), want);
+    }
+}
+
+#[test]
+fn the_same_on_the_flow_path() {
+    for (spec, path, steps, want) in [
+        (
+            "flow-match-euler",
+            "sd",
+            5,
+            "diffusers' scheduler `flow-match-euler` does not run on path `sd`; use path `flow`",
+        ),
+        (
+            "unipc:use_flow_sigmas=true:use_karras_sigmas=true",
+            "flow",
+            10,
+            "diffusers' scheduler `unipc` takes karras levels of a noise table for times of the flow path; drop `use_flow_sigmas` or the other rule",
         ),
         (
             "flow-match-euler:use_dynamic_shifting=true",
@@ -95,18 +115,6 @@ fn settings_in_which_diffusers_fails_are_named() {
             "flow",
             200,
             "diffusers' scheduler `deis` asks the network at time 0, where it says nothing; ask for fewer steps or a larger `flow_shift`",
-        ),
-        (
-            "unipc:disable_corrector=0,1",
-            "sd",
-            10,
-            "scheduler `unipc`: `disable_corrector=0,1` is not allowed; give whole numbers with `+` between them",
-        ),
-        (
-            "eular",
-            "sd",
-            10,
-            "unknown scheduler `eular`; did you mean `euler`? (known: `ddim`, `euler`, `euler-ancestral`, `heun`, `lms`, `pndm`, `deis`, `dpmsolver-multistep`, `unipc`, `flow-match-euler`)",
         ),
     ] {
         assert_eq!(message(spec, path, steps), want);
