@@ -245,8 +245,15 @@ pub(crate) struct Tile<'a> {
     fetch: usize,
 }
 
-/// Calls the tile of `$size` rows and blocks; each of the listed ones is compiled.
+/// Calls the tile of `$size` rows and blocks; each of the listed ones is compiled. `up to three blocks` are those of
+/// `MOST_ROWS` 14, 14 and 9.
 macro_rules! sizes {
+    ($vector:ty, $size:expr, $t:expr, up to three blocks) => {
+        sizes!(
+            $vector, $size, $t, 1 1, 2 1, 3 1, 4 1, 5 1, 6 1, 7 1, 8 1, 9 1, 10 1, 11 1, 12 1, 13 1, 14 1, 1 2, 2 2, 3 2, 4 2,
+            5 2, 6 2, 7 2, 8 2, 9 2, 10 2, 11 2, 12 2, 13 2, 14 2, 1 3, 2 3, 3 3, 4 3, 5 3, 6 3, 7 3, 8 3, 9 3
+        )
+    };
     ($vector:ty, $size:expr, $t:expr, $($p:literal $n:literal),*) => {
         match $size {
             $(($p, $n) => <$vector>::enter($crate::cpu::kernels::gemm::TileOf::<$p, $n>::new($t)),)*

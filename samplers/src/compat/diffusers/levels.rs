@@ -56,7 +56,8 @@ impl Levels {
         }
     }
 
-    /// The level after the share `u` of all steps, strictly between `hi` and `lo`.
+    /// The level after the share `u` of all steps, strictly between `hi` and `lo`; meaningless for [`Self::Rows`], whose
+    /// levels are the table's.
     pub(super) fn between(self, hi: f64, lo: f64, u: f64) -> f64 {
         match self {
             Self::Rows | Self::Exponential | Self::Lu => (hi.ln() + u * (lo.ln() - hi.ln())).exp(),
