@@ -16,8 +16,8 @@ const ADAPTIVE: [&str; 4] = ["dpm-12", "dpm-12:pred=x0", "dpm-23", "dpm-23:pred=
 
 #[test]
 fn golden_values_of_the_published_step_control() {
-    // 30-digit evaluation of the papers' formulas (DPM-Solver algorithms 1 and 2 in both forms, the controller of
-    // arXiv 2105.14080 with the lower solution as `before`): VP-linear from 1 to 1e-3, data N(0, 1/4), start 1.
+    // From scripts/parity/golden_gains.py: 50-digit evaluations of DPM-Solver's algorithms 1 and 2 in both forms, with the
+    // controller of arXiv 2105.14080 and the lower solution as its `before`. VP-linear from 1 to 1e-3, data N(0, 1/4), start 1.
     let g = grid_to("vp-linear", "uniform-t", 1, End::TMin);
     let data = Mixture::gaussian(0.5).unwrap();
     for (spec, want, accepted, rejected) in [

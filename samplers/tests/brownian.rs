@@ -3,8 +3,8 @@
 
 mod common;
 
+use common::images::mixture;
 use common::{plan, slope, smooth};
-use fewstep_samplers::exact::{Component, Mixture};
 use fewstep_samplers::{Grid, NoiseKey, interpreter};
 
 /// A Brownian path on the nodes of a fine grid, for many samples.
@@ -47,8 +47,7 @@ impl Brownian {
     }
 
     fn run(&self, spec: &str, n: usize) -> Vec<f64> {
-        let c = |weight, mean, std| Component { weight, mean, std };
-        let data = Mixture::new(vec![c(0.4, -1.2, 0.5), c(0.35, 0.3, 0.4), c(0.25, 1.4, 0.6)]).unwrap();
+        let data = mixture();
         let mut counter = 11;
         let start = (0..SAMPLES).map(|_| 10.0 * normals(&mut counter)).collect();
         let noise = |key| match key {

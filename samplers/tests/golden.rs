@@ -165,9 +165,7 @@ fn gains_on_the_flow_path() {
     for spec in ["euler", "ddim", "deis-tab0"] {
         close(gain(spec, &uniform), 0.369230769230769, 1e-12, spec);
     }
-    let shift = |s: f64| 3.0 * s / (1.0 + 2.0 * s);
-    let times: Vec<f64> = [1.0, 0.8, 0.6, 0.4, 0.2, 0.0].into_iter().map(shift).collect();
-    let shifted = Grid::new(&Path::Flow, &times, "shift 3").unwrap();
+    let shifted = grid("flow", "uniform-t:shift=3", 5);
     close(gain("euler", &shifted), 0.257999459469488, 1e-12, "euler, shift 3");
     // With the corrector in every step, which a grid that stops an ulp above t = 0 asks for (2 N evaluations) ...
     let stop_above_zero = |g: &Grid| {

@@ -5,7 +5,6 @@
 mod common;
 
 use common::{close, combinations, gain, golden_grid, grid, plan};
-use fewstep_samplers::{Grid, Path};
 
 /// Coefficients of DEIS on the golden grid, 40 digits: (step, degree, newest first).
 type Rows<'a> = &'a [(usize, usize, &'a [f64])];
@@ -102,8 +101,6 @@ fn gains_on_the_karras_grid() {
 #[test]
 fn gains_of_adams_bashforth_on_the_flow_path() {
     close(gain("flow-ab2", &grid("flow", "uniform-t", 5)), 0.463269230769231, 1e-11, "uniform");
-    let shift = |s: f64| 3.0 * s / (1.0 + 2.0 * s);
-    let times: Vec<f64> = [1.0, 0.8, 0.6, 0.4, 0.2, 0.0].into_iter().map(shift).collect();
-    let shifted = Grid::new(&Path::Flow, &times, "shift 3").unwrap();
+    let shifted = grid("flow", "uniform-t:shift=3", 5);
     close(gain("flow-ab2", &shifted), 0.387725569397694, 1e-11, "shift 3");
 }

@@ -24,8 +24,13 @@ fn grids() -> Vec<Grid> {
 /// Fails unless two specifications give the same combinations, from the one numbered `skip` on.
 #[track_caller]
 fn same(a: &str, b: &str, skip: usize) {
-    for g in grids() {
-        let (p, q) = (combinations(&plan(a, &g)), combinations(&plan(b, &g)));
+    same_on(&grids(), a, b, skip);
+}
+
+#[track_caller]
+fn same_on(grids: &[Grid], a: &str, b: &str, skip: usize) {
+    for g in grids {
+        let (p, q) = (combinations(&plan(a, g)), combinations(&plan(b, g)));
         assert_eq!(p.len(), q.len(), "{a} and {b} on {}", g.path());
         for (step, (p, q)) in p.iter().zip(&q).enumerate().skip(skip) {
             assert_eq!(p.len(), q.len(), "{a} and {b} on {}, step {step}", g.path());
@@ -34,6 +39,19 @@ fn same(a: &str, b: &str, skip: usize) {
             }
         }
     }
+}
+
+/// `t` is `rho` on `edm` and `sigma / (alpha + sigma)` on `flow`: a polynomial in it keeps its degree up to the ends.
+#[test]
+fn time_by_another_name_is_integrated_up_to_the_ends() {
+    let edm = [End::TMin, End::Zero].map(|end| grid_to("edm", "karras:rho=7", 12, end));
+    let flow = [grid("flow", "uniform-t", 6), grid("flow", "uniform-t:shift=3", 9)];
+    for k in 1..=3 {
+        same_on(&edm, &format!("deis-tab{k}"), &format!("lms:order={}", k + 1), 0);
+        let velocity = format!("exp-ab:order={}:pred=flow", k + 1);
+        same_on(&flow, &velocity, &format!("{velocity}:in=share"), 0);
+    }
+    same_on(&flow, "exp-ab:order=2:pred=flow", "flow-ab2", 0);
 }
 
 #[test]
@@ -190,12 +208,19 @@ fn from_pure_noise_the_corrector_has_its_limit() {
     for (got, want) in corrected.iter().zip([0.8, 0.1, 0.1]) {
         close(*got, want, 1e-12, "corrected step from pure noise");
     }
-    for spec in
-        ["unipc:order=2", "unipc:order=1", "unipc:order=2:pred=eps:corrector_from=1", "dpmpp-3m", "flow-ab2"]
-    {
-        let (limit, near) = (gain_from(spec, 1.0), gain_from(spec, 1.0 - 1e-9));
-        // The distance falls as 1 / lambda where the next step still sees the first output.
-        assert!((limit - near).abs() < 0.05 * limit.abs(), "{spec}: {limit}, {near}");
+    let distance = |spec: &str, gap: f64| {
+        let limit = gain_from(spec, 1.0);
+        (gain_from(spec, 1.0 - gap) - limit).abs() / limit.abs()
+    };
+    for spec in ["ddim", "unipc:order=1", "flow-ab2"] {
+        assert!(distance(spec, 1e-9) < 1e-8, "{spec}");
+    }
+    // Where the next step sees the first output, the distance falls as 1 / lambda: by half from 1e-5 to 1e-10.
+    let (far, near) = (distance("res-2m", 1e-5), distance("res-2m", 1e-10));
+    assert!(near < 0.02 && near < 0.6 * far, "{far}, {near}");
+    // With three outputs these weigh the slope exactly, with two as at the middle of the step, and at alpha = 0 two are left.
+    for spec in ["unipc:order=2", "unipc:order=2:pred=eps:corrector_from=1", "dpmpp-3m"] {
+        assert!(distance(spec, 1e-10) < 0.02, "{spec}");
     }
 }
 

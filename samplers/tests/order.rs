@@ -3,24 +3,20 @@
 
 mod common;
 
+use common::images::mixture;
 use common::specs::everything;
-use fewstep_samplers::exact::{Component, Mixture};
+use fewstep_samplers::exact::Mixture;
 use fewstep_samplers::interpreter::{self, Model};
 use fewstep_samplers::{End, Grid, GridRule, Node, Path, Pred, solver};
 
 const COARSE: [usize; 4] = [160, 320, 640, 1280];
 const FINE: usize = 1280;
 
-fn data() -> Mixture {
-    let c = |weight, mean, std| Component { weight, mean, std };
-    Mixture::new(vec![c(0.4, -1.2, 0.5), c(0.35, 0.3, 0.4), c(0.25, 1.4, 0.6)]).unwrap()
-}
-
 /// Classical Runge-Kutta for `dx/dt` in the coordinate where it stays finite: `y = x / (alpha + sigma)` against
 /// `s = sigma / (alpha + sigma)`, with many substeps between two nodes.
 fn reference_step(path: &Path, x: f64, from: &Node, to: &Node) -> f64 {
     const SUBSTEPS: usize = 2;
-    let data = data();
+    let data = mixture();
     let s = |n: &Node| n.sigma / (n.alpha + n.sigma);
     let slope = |y: f64, s: f64| {
         // On this scale the path is the flow path itself, whatever it was before.
@@ -83,7 +79,7 @@ fn measured_order(spec: &str, order: u32, make: &dyn Fn(usize) -> Grid, exact: &
         };
         let nodes = grid.times().enumerate().take(order as usize);
         let start = nodes.map(|(i, t)| (t, &exact[i * (FINE / n)])).collect();
-        let model = Started { data: data(), start };
+        let model = Started { data: mixture(), start };
         let out =
             interpreter::run(&plan, &model, exact[0].clone(), |_| panic!("{spec} drew noise"), hook).unwrap();
         let square: f64 = out.iter().zip(&exact[FINE]).map(|(a, b)| (a - b).powi(2)).sum();
@@ -147,13 +143,16 @@ fn declared_order_on_vp_cosine() {
 #[test]
 fn declared_order_on_the_whole_flow_path() {
     // The methods that are regular at both ends: no pole of lambda or rho, no Euler step of full length at the end.
-    let regular = ["ddim", "euler", "heun", "midpoint", "deis-tab0", "rhork2-heun"];
+    let regular = ["ddim", "euler", "heun", "midpoint", "deis-tab0", "rhork2-heun", "flow-ab2"];
+    let multistep = ["exp-ab:pred=flow:in=share", "exp-ab:order=3:pred=flow"];
     let third = ["rhork3-heun", "rhork3-ralston", "rhork3-houwen"];
     let specs: Vec<_> = everything()
         .into_iter()
-        .filter(|(spec, _)| regular.contains(&spec.as_str()) || third.contains(&spec.as_str()))
+        .filter(|(spec, _)| {
+            [&regular[..], &multistep, &third].iter().any(|list| list.contains(&spec.as_str()))
+        })
         .collect();
-    assert_eq!(specs.len(), 9);
+    assert_eq!(specs.len(), 12);
     check(&specs, &|n| common::grid("flow", "uniform-t", n));
 }
 

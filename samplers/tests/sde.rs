@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{close, grid, grid_to, plan};
+use common::{close, grid, grid_to, plan, slope};
 use fewstep_samplers::interpreter::{self, Model};
 use fewstep_samplers::{End, Grid, GridRule, Node, NoiseKey, Op, Path, Plan, Pred};
 
@@ -63,14 +63,6 @@ fn path_response(spec: &str, grid: &Grid, fine: &Grid, start: f64) -> Vec<f64> {
         v
     };
     interpreter::run(&plan(spec, grid), &DATA, first, noise, |_, _, _| {}).unwrap()
-}
-
-/// Least-squares slope of `ln error` against `ln N`, sign changed.
-fn order(points: &[(usize, f64)]) -> f64 {
-    let logs: Vec<_> = points.iter().map(|(n, e)| ((*n as f64).ln(), e.ln())).collect();
-    let mean = |f: &dyn Fn(&(f64, f64)) -> f64| logs.iter().map(f).sum::<f64>() / logs.len() as f64;
-    let (mx, my) = (mean(&|p| p.0), mean(&|p| p.1));
-    -mean(&|p| (p.0 - mx) * (p.1 - my)) / mean(&|p| (p.0 - mx).powi(2))
 }
 
 fn deviation(node: &Node) -> f64 {
@@ -211,7 +203,7 @@ fn order_in_law() {
             let got = norm(&response(&plan(spec, &g), &DATA, first));
             (n, (got * got - last * last).abs())
         });
-        let got = order(&errors);
+        let got = slope(&errors);
         assert!((got - want).abs() < 0.15, "{spec}: order {got:.3}, expected {want}: {errors:?}");
     }
 }
@@ -245,7 +237,7 @@ fn order_along_the_path() {
             let distance: Vec<f64> = out.iter().zip(&exact).map(|(a, b)| a - b).collect();
             (n, norm(&distance))
         });
-        let got = order(&errors);
+        let got = slope(&errors);
         assert!((got - want).abs() < 0.15, "{spec}: order {got:.3}, expected {want}: {errors:?}");
     }
 }

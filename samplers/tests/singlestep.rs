@@ -10,6 +10,7 @@ use fewstep_samplers::{End, Grid, Node, Op, Path, Plan, registry, solver};
 #[test]
 fn gains_on_the_golden_grid() {
     let g = golden_grid();
+    // From scripts/parity/golden_gains.py, as the tables below.
     for (spec, want) in [
         ("rhork2-heun", 0.646376921868153),
         ("rhork3-kutta", 0.506144264321878),
@@ -29,7 +30,7 @@ fn gains_on_the_golden_grid() {
 #[test]
 fn gains_on_the_karras_grid() {
     let g = grid("edm", "karras:rho=7", 8);
-    // From dpmpp-2s on 50-digit evaluations of the papers' formulas; the others are published.
+    // From scripts/parity/golden_gains.py: 50-digit evaluations of the papers' formulas.
     for (spec, want) in [
         ("rhork2-heun", 0.696993799310057),
         ("dpm-2", 0.606219289354748),
@@ -46,7 +47,7 @@ fn gains_on_the_karras_grid() {
 #[test]
 fn gains_on_the_flow_path() {
     let uniform = grid("flow", "uniform-t", 5);
-    // Computed with rational numbers; methods with a stage at the end of the step take an Euler step into t = 0.
+    // From scripts/parity/golden_gains.py; methods with a stage at the end of the step take an Euler step into t = 0.
     for (spec, want) in [
         ("midpoint", 0.499106746720693),
         ("rhork2-heun", 0.4585207100591716),
@@ -59,9 +60,7 @@ fn gains_on_the_flow_path() {
     ] {
         close(gain(spec, &uniform), want, 1e-12, spec);
     }
-    let shift = |s: f64| 3.0 * s / (1.0 + 2.0 * s);
-    let times: Vec<f64> = [1.0, 0.8, 0.6, 0.4, 0.2, 0.0].into_iter().map(shift).collect();
-    let shifted = Grid::new(&Path::Flow, &times, "shift 3").unwrap();
+    let shifted = grid("flow", "uniform-t:shift=3", 5);
     close(gain("midpoint", &shifted), 0.499281151189132, 1e-12, "midpoint, shift 3");
 }
 
@@ -104,7 +103,7 @@ fn the_same_method_by_two_names() {
                 ("rhork2-heun", "heun"),
             ] {
                 let what = format!("{one} and {other} on {} {}", g.path(), g.rule());
-                same(gain(one, &g), gain(other, &g), &what);
+                same(gain(one, &g), gain(other, &g), &g, &what);
             }
         }
         // From alpha = 0 the middle differs, so that this holds only where lambda is finite.
@@ -183,10 +182,11 @@ fn fast_spends_every_budget_exactly() {
                 let orders = if afs.is_empty() { &orders[..] } else { &orders[1..] };
                 assert!(orders.is_sorted_by(|a, b| a >= b), "{nfe}: {orders:?}");
             }
-            assert!(base.packed(0, to_zero).is_none() || !afs.is_empty());
+            assert!(base.packed(0, to_zero).is_none());
+            assert_eq!(base.steps_for_nfe(0, to_zero), None);
         }
     }
-    // The packing of the paper (section 3.4) for 9, 10 and 11 evaluations, and into sigma = 0.
+    // The packing of the paper for 9, 10 and 11 evaluations, and into sigma = 0.
     for (nfe, end, want) in [
         (9, End::TMin, vec![3, 3, 2, 1]),
         (10, End::TMin, vec![3, 3, 3, 1]),

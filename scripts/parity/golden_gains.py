@@ -1,268 +1,246 @@
 #!/usr/bin/env python3
-"""Golden values of pndm, ddpm, sde-dpmpp and sa-solver -> the tables of samplers/tests that name this file.
+"""Golden values -> the tables of samplers/tests that name this file; --check compares them with those tables.
 
-    pip install mpmath==1.3.0
-    python scripts/parity/golden_gains.py
+    pip install mpmath==1.4.1
+    python scripts/parity/golden_gains.py [--check]
 
-50-digit evaluations of the formulas of the papers, as they stand there, for normal data of deviation 1/2
-(every prediction is then a multiple of the state) on two grids: "golden" is VP-linear, quadratic in t from 1
-to 1e-3 in 5 steps; "karras" is EDM's grid of 8 steps from 80 to 0. A state is the list of its coefficients on
-the initial noise and on each later one. Nothing here knows how the crate writes a step.
+50-digit evaluations of the formulas of the papers, as they stand there, for normal data of deviation 1/2: the
+deviation of the final state, or the state itself where nothing is drawn. Nothing in golden/ knows how the crate
+writes a step. A line says in which test a value stands, on which path and grid, and from which state it starts.
 """
 
-from mpmath import exp, log, mp, mpf, quad, sqrt
+import argparse
+import re
+import sys
+from pathlib import Path
 
-mp.dps = 50
-DATA = mpf(1) / 4  # variance
+from mpmath import mpf
 
+from golden import singlestep as ss
+from golden.adaptive import adaptive
+from golden.multistep import pndm, sa, sde_2m, sde_3m_exact
+from golden.normal import exact, flow_grid, golden_grid, karras_grid
+from golden.stochastic import (
+    CIFAR,
+    IMAGENET,
+    churn,
+    consistency,
+    ddpm,
+    ddpm_of_levels,
+    dpmpp_2s_a,
+    dpmpp_sde,
+    euler_a,
+    restart,
+)
 
-class Node:
-    """A time with the scale of the data and the deviation of the noise."""
+TESTS = Path(__file__).resolve().parents[2] / "samplers/tests"
+# The tests of which every number with as many digits as a golden value must be one of the values here.
+COMPLETE = ("singlestep.rs", "stochastic.rs", "adaptive.rs")
+GOLDEN = "vp-linear, quadratic in t from 1 to 1e-3, 5 steps, from 1"
+KARRAS = "edm, karras from 80 to 0, {} steps, from 80"
+SA_3_4 = "sa-solver:predictor=3:corrector=4:tau=0.7:slope=exact:lower_order_final=false"
 
-    def __init__(self, alpha, sigma, t):
-        self.alpha, self.sigma, self.t = alpha, sigma, t
-
-    def lam(self):
-        return log(self.alpha / self.sigma)
-
-
-def vp(t):
-    product = exp(-t * mpf("0.1") - t * t * mpf("19.9") / 2)  # beta from 0.1 to 20
-    return Node(sqrt(product), sqrt(1 - product), t)
-
-
-def edm(t):
-    return Node(mpf(1), t, t)
-
-
-def golden_grid():
-    a, b = mpf(1), sqrt(mpf("1e-3"))
-    return vp, [vp((a + (b - a) * i / 5) ** 2) for i in range(6)], mpf(1)
-
-
-def karras_grid():
-    a, b = mpf(80) ** (mpf(1) / 7), mpf("0.002") ** (mpf(1) / 7)
-    times = [(a + (b - a) * i / 7) ** 7 for i in range(8)] + [mpf(0)]
-    return edm, [edm(t) for t in times], mpf(80)
-
-
-def add(*terms):
-    """Sum of (coefficient, vector); short vectors end in zeros."""
-    size = max(len(v) for _, v in terms)
-    return [sum(c * v[k] for c, v in terms if k < len(v)) for k in range(size)]
+HALF, NOISE = mpf(1) / 2, mpf("1.003")
+VP, EDM = golden_grid(), karras_grid(8)
 
 
-def x0(node, x):
-    variance = node.alpha**2 * DATA + node.sigma**2
-    return [node.alpha * DATA / variance * v for v in x]
+# A table: file, path and grid, and rows of a specification with its value, or with several numbers.
 
 
-def eps(node, x):
-    variance = node.alpha**2 * DATA + node.sigma**2
-    return [node.sigma / variance * v for v in x]
+def multistep():
+    yield "golden.rs", GOLDEN, [
+        ("pndm", pndm(VP, "rk4")),
+        ("pndm:warm_up=plms", pndm(VP, "plms")),
+        ("ddpm", ddpm(VP, mpf(0))),
+        ("ddpm:variance=large", ddpm(VP, mpf(1))),
+        ("ddpm:variance=0.25", ddpm(VP, mpf(1) / 4)),
+        *sde_and_sa(VP),
+        ("sde-dpmpp-3m:type=exact:lower_order_final=false", sde_3m_exact(VP, mpf(1))),
+    ]
+    yield "golden.rs", KARRAS.format(8), [
+        ("pndm", pndm(EDM, "rk4")),
+        ("pndm:warm_up=plms", pndm(EDM, "plms")),
+        *sde_and_sa(EDM),
+    ]
 
 
-def deviation(x):
-    return sqrt(sum(v * v for v in x))
+def sde_and_sa(grid):
+    return [
+        ("sde-dpmpp-2m", sde_2m(grid, mpf(1))),
+        ("sde-dpmpp-2m:tau=0.5", sde_2m(grid, HALF)),
+        ("sa-solver", sa(grid, mpf(1), 2, 2, True, True)),
+        ("sa-solver:slope=exact", sa(grid, mpf(1), 2, 2, True, False)),
+        (SA_3_4, sa(grid, mpf("0.7"), 3, 4, False, False)),
+    ]
 
 
-# -- PNDM, arXiv 2202.09778 ------------------------------------------------------------------------
-
-
-def transfer(x, e, a, b):
-    """Equation 11 with its cumulative products; where alpha is always 1 the same, linear in sigma."""
-    if a.alpha == 1:
-        return add((1, x), (b.sigma - a.sigma, e))
-    now, then = a.alpha**2, b.alpha**2
-    below = sqrt(now) * (sqrt((1 - then) * now) + sqrt((1 - now) * then))
-    return add((sqrt(then) / sqrt(now), x), (-(then - now) / below, e))
-
-
-def pndm(grid, warm_up):
-    path, nodes, start = grid
-    x, history = [start], []
-    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
-        e1 = eps(a, x)
-        history = [e1, *history][:4]
-        if warm_up == "rk4" and i < 3:
-            # Pseudo Runge-Kutta, the middle in t.
-            mid = path((a.t + b.t) / 2)
-            e2 = eps(mid, transfer(x, e1, a, mid))
-            e3 = eps(mid, transfer(x, e2, a, mid))
-            e4 = eps(b, transfer(x, e3, a, b))
-            e = add((mpf(1) / 6, e1), (mpf(1) / 3, e2), (mpf(1) / 3, e3), (mpf(1) / 6, e4))
-        elif len(history) == 1:
-            # Pseudo improved Euler, the start of Stable Diffusion's PLMS.
-            e2 = eps(b, transfer(x, e1, a, b))
-            e = add((mpf(1) / 2, e1), (mpf(1) / 2, e2))
-        else:
-            # Pseudo linear multistep, and the lower orders of Adams and Bashforth before it.
-            weights = {2: (3, -1, 2), 3: (23, -16, 5, 12), 4: (55, -59, 37, -9, 24)}[len(history)]
-            e = add(*[(mpf(w) / weights[-1], v) for w, v in zip(weights, history)])
-        x = transfer(x, e, a, b)
-    return x[0] / start
-
-
-# -- DDPM, arXiv 2006.11239 ------------------------------------------------------------------------
-
-
-def ddpm(grid, share):
-    """Equation 7 and algorithm 2 on the grid's nodes as rows; variance small^(1 - share) large^share."""
-    _, nodes, start = grid
-    x = [start]
-    for a, b in zip(nodes, nodes[1:]):
-        now, before = a.alpha**2, b.alpha**2
-        beta = 1 - now / before
-        small = (1 - before) / (1 - now) * beta
-        size = sqrt(small ** (1 - share) * beta**share)
-        mean = add(
-            (sqrt(before) * beta / (1 - now), x0(a, x)),
-            (sqrt(1 - beta) * (1 - before) / (1 - now), x),
+def singlestep():
+    yield "singlestep.rs", GOLDEN, [
+        ("rhork2-heun", ss.runge_kutta(VP, ss.HEUN_2)),
+        ("rhork3-kutta", ss.runge_kutta(VP, ss.KUTTA_3)),
+        ("rhork4", ss.runge_kutta(VP, ss.CLASSICAL_4)),
+        ("dpm-2", ss.dpm_2(VP)),
+        *lambda_steps(VP, "dpm-2s dpm-3s dpm-fast dpmpp-2s dpmpp-3s dpmpp-fast"),
+    ]
+    yield "singlestep.rs", KARRAS.format(8), [
+        ("rhork2-heun", ss.runge_kutta(EDM, ss.HEUN_2)),
+        ("dpm-2", ss.dpm_2(EDM)),
+        *lambda_steps(EDM, "dpm-2s dpmpp-2s res-2s dpmpp-3s dpm-3s"),
+    ]
+    yield "singlestep.rs", "flow, uniform in t from 1 to 0, 5 steps, from 1", [
+        (spec, ss.runge_kutta(flow_grid(1), method))
+        for spec, method in (
+            ("midpoint", ss.MIDPOINT),
+            ("rhork2-heun", ss.HEUN_2),
+            ("rhork3-kutta", ss.KUTTA_3),
+            ("rhork3-heun", ss.HEUN_3),
+            ("rhork3-ralston", ss.RALSTON_3),
+            ("rhork3-ssp", ss.SSP_3),
+            ("rhork3-houwen", ss.HOUWEN_3),
+            ("rhork4", ss.CLASSICAL_4),
         )
-        x = mean + [size]
-    return deviation(x)
+    ]
+    yield "singlestep.rs", "flow, uniform in t from 1 to 0 with shift 3, 5 steps, from 1", [
+        ("midpoint", ss.runge_kutta(flow_grid(3), ss.MIDPOINT))
+    ]
 
 
-# -- SDE-DPM-Solver++, arXiv 2211.01095, and SA-Solver, arXiv 2309.05019 ---------------------------
+def lambda_steps(grid, specs):
+    # The fast ones without a tail have the order 3 throughout.
+    steps = {
+        "dpm-2s": ss.dpm_2s,
+        "dpm-3s": ss.dpm_3s,
+        "dpm-fast": ss.dpm_3s,
+        "dpmpp-2s": ss.dpmpp_2s,
+        "dpmpp-3s": ss.dpmpp_3s,
+        "dpmpp-fast": ss.dpmpp_3s,
+        "res-2s": ss.res_2s,
+    }
+    return [(spec, ss.single_step(grid, steps[spec])) for spec in specs.split()]
 
 
-def noisy_step(x, a, b, tau, terms, axis):
-    """x' = sigma'/sigma e^(-tau^2 h) x + sum + sigma' sqrt(1 - e^(-2 tau^2 h)) z, z along the axis."""
-    if b.sigma == 0:
-        return add(*terms)
-    damping = tau**2 * (b.lam() - a.lam())
-    z = [mpf(0)] * axis + [mpf(1)]
-    size = b.sigma * sqrt(1 - exp(-2 * damping))
-    return add((b.sigma / a.sigma * exp(-damping), x), (size, z), *terms)
+def stochastic():
+    one = mpf(1)
+    yield "stochastic.rs", KARRAS.format(8), [
+        ("euler-a", euler_a(EDM, one)),
+        ("euler-a:eta=0.5", euler_a(EDM, HALF)),
+        ("ddpm", ddpm_of_levels(EDM)),
+        ("dpmpp-sde", dpmpp_sde(EDM, one, one)),
+        ("dpmpp-sde:eta=0.5", dpmpp_sde(EDM, HALF, one)),
+        ("dpmpp-sde:s_noise=1.003", dpmpp_sde(EDM, one, NOISE)),
+        ("dpmpp-2s-a", dpmpp_2s_a(EDM, one, one)),
+        ("dpmpp-2s-a:eta=0.5", dpmpp_2s_a(EDM, HALF, one)),
+        ("dpmpp-2s-a:s_noise=1.003", dpmpp_2s_a(EDM, one, NOISE)),
+        ("consistency", consistency(EDM, one)),
+        ("consistency:gamma=0.5", consistency(EDM, HALF)),
+        ("heun:s_churn=1.2", churn(EDM, mpf("1.2"))),
+        ("heun:s_churn=40", churn(EDM, mpf(40))),
+        (
+            "heun:s_churn=40:s_min=0.05:s_max=50:s_noise=1.003",
+            churn(EDM, mpf(40), mpf("0.05"), mpf(50), NOISE),
+        ),
+        ("many steps", exact(EDM)),  # what restart approaches there
+    ]
+    yield "stochastic.rs", KARRAS.format(18), [("restart", restart(18, CIFAR, one))]
+    imagenet = f"restart:segments={IMAGENET}:s_noise=1.003"
+    yield "stochastic.rs", KARRAS.format(36), [(imagenet, restart(36, IMAGENET, NOISE))]
 
 
-def total(a, b, tau):
-    if b.sigma == 0:
-        return b.alpha
-    return b.alpha * (1 - exp(-(1 + tau**2) * (b.lam() - a.lam())))
+def with_adaptive_steps():
+    rows = []
+    for name in ("dpm-12", "dpm-12:pred=x0", "dpm-23", "dpm-23:pred=x0"):
+        rows += [
+            (name, *adaptive(name)),
+            (f"{name}:rtol=0.001:atol=0.0001", *adaptive(name, rtol="0.001", atol="0.0001")),
+            (f"{name}:h_init=6", *adaptive(name, h_init="6")),
+        ]
+    yield "adaptive.rs", "vp-linear, own steps from t = 1 to 1e-3, accepted and rejected, from 1", rows
 
 
-def adams(a, b, tau, nodes):
-    """sigma' times the integral of e^(-tau^2 (lambda' - l)) (1 + tau^2) e^l l_j, Lagrange's polynomials."""
-    if len(nodes) == 1:
-        return [total(a, b, tau)]
-    at, end = [n.lam() for n in nodes], b.lam()
-
-    def weight(j):
-        def f(l):
-            value = exp(-(tau**2) * (end - l)) * (1 + tau**2) * exp(l)
-            for k, other in enumerate(at):
-                if k != j:
-                    value *= (l - other) / (at[j] - other)
-            return value
-
-        return b.sigma * quad(f, [a.lam(), (a.lam() + end) / 2, end])
-
-    return [weight(j) for j in range(len(at))]
+def tables():
+    for group in (multistep, singlestep, stochastic, with_adaptive_steps):
+        yield from group()
 
 
-def sde_2m(grid, tau):
-    """SDE-DPM-Solver++(2M), the last of fewer than ten steps of order 1; other tau as in SA-Solver."""
-    _, nodes, start = grid
-    x, last = [start], None
-    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
-        m = x0(a, x)
-        whole = total(a, b, tau)
-        terms = [(whole, m)]
-        if last and i + 2 < len(nodes):
-            r = (a.lam() - last[0].lam()) / (b.lam() - a.lam())
-            terms.append((whole / 2, add((1 / r, m), (-1 / r, last[1]))))
-        last = (a, m)
-        x = noisy_step(x, a, b, tau, terms, i + 1)
-    return deviation(x)
+def row_text(spec, value, counts):
+    return f'("{spec}", {", ".join([repr(float(value)), *map(str, counts)])}),'
 
 
-def sde_3m_exact(grid, tau):
-    """Three outputs and the exact integral, after a step of order 1 and one of 2M, to the end."""
-    _, nodes, start = grid
-    x, history = [start], []
-    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
-        m = x0(a, x)
-        history = [(a, m), *history][:3]
-        whole = total(a, b, tau)
-        if len(history) == 2:
-            r = (a.lam() - history[1][0].lam()) / (b.lam() - a.lam())
-            terms = [(whole, m), (whole / 2, add((1 / r, m), (-1 / r, history[1][1])))]
-        else:
-            weights = adams(a, b, tau, [n for n, _ in history])
-            terms = [(w, v) for w, (_, v) in zip(weights, history)]
-        x = noisy_step(x, a, b, tau, terms, i + 1)
-    return deviation(x)
+# -- The tests ------------------------------------------------------------------------------------
 
 
-def sa(grid, tau, predictor, corrector, lower, length):
-    """Algorithm 1 in PEC mode; no noise in the last step. `length`: the authors' code for two outputs, whose
-    slope weighs half of the step's length, (1 + tau^2) h^2 / 2 alpha', instead of its integral."""
-    _, nodes, start = grid
+def significant(number):
+    """How many digits of a number in a test count."""
+    return len(number.split("e")[0].replace(".", "").lstrip("0"))
 
-    def weights(a, b, tau, used):
-        if not length or len(used) != 2:
-            return adams(a, b, tau, used)
-        h = b.lam() - a.lam()
-        slope = b.alpha * (1 + tau**2) * h * h / 2
-        i = 0 if used[0] is a else 1  # the start of the step; the other stands before or behind it
-        apart = slope / (used[1 - i].lam() - a.lam())
-        pair = [apart, apart]
-        pair[i] = total(a, b, tau) - apart
-        return pair
 
-    steps = len(nodes) - 1
-    x, history, known = [start], [], None
-    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
-        left = steps - i
-        most = left if lower else 4
-        strength = tau if left > 1 else mpf(0)
-        history = [(a, known or x0(a, x)), *history][:4]
+def lines_of(file):
+    """Each line of a test with the strings and the numbers in it; constants count as what they stand for."""
+    text = (TESTS / file).read_text()
+    for name, value in re.findall(r'const (\w+): &str =\s*("[^"]*");', text):
+        text = re.sub(rf"\b{name}\b", value, text)
+    for line in text.splitlines():
+        strings = re.findall(r'"([^"]*)"', line)
+        rest = re.sub(r'"[^"]*"|//.*', " ", line)
+        numbers = re.findall(r"(?<![\w.])\d[\d_]*(?:\.[\d_]+)?(?:e-?\d+)?\b", rest)
+        yield strings, [number.replace("_", "") for number in numbers]
 
-        def step(outputs, count):
-            # Into clean data only the first order has a limit.
-            used = outputs[: 1 if b.sigma == 0 else count]
-            w = weights(a, b, strength, [n for n, _ in used])
-            return noisy_step(x, a, b, strength, [(c, v) for c, (_, v) in zip(w, used)], i + 1)
 
-        y, known = step(history, min(predictor, most)), None
-        if corrector and left > 1:
-            known = x0(b, y)
-            y = step([(b, known), *history], min(corrector, most + 1))
-        x = y
-    return deviation(x)
+def difference(value, literal):
+    return abs(mpf(literal) / value - 1)
+
+
+def nearest(lines, spec, value, counts):
+    """The least difference from a golden value that stands with its specification, and with its counts after it."""
+    found = [mpf("inf")]
+    for strings, numbers in lines:
+        for i, number in enumerate(numbers):
+            after = numbers[i + 1 : i + 1 + len(counts)]
+            if spec in strings and significant(number) >= 12 and after == [str(n) for n in counts]:
+                found.append(difference(value, number))
+    return min(found)
+
+
+def check(rows):
+    """What is wrong: values that are not in their test to 13 digits, and numbers of the tests that nothing gave."""
+    wrong, largest = [], mpf(0)
+    for file in sorted({row[0] for row in rows}):
+        lines = list(lines_of(file))
+        mine = [(spec, numbers) for of, _, spec, numbers in rows if of == file]
+        for spec, (value, *counts) in mine:
+            off = nearest(lines, spec, value, counts)
+            if off > mpf("1e-13"):
+                wrong.append(f"{file}: no line has {row_text(spec, value, counts)}")
+            else:
+                largest = max(largest, off)
+        if file in COMPLETE:
+            literals = [n for _, numbers in lines for n in numbers if significant(n) >= 12]
+            values = [numbers[0] for _, numbers in mine]
+            for n in literals:
+                if min(difference(v, n) for v in values) > mpf("1e-13"):
+                    wrong.append(f"{file}: nothing here gives {n}")
+    return wrong, largest
 
 
 def main():
-    golden, karras = golden_grid(), karras_grid()
-    half, tau = mpf(1) / 2, mpf("0.7")
-    rows = [
-        ("golden", "pndm", pndm(golden, "rk4")),
-        ("golden", "pndm:warm_up=plms", pndm(golden, "plms")),
-        ("karras, times 80", "pndm", 80 * pndm(karras, "rk4")),
-        ("karras, times 80", "pndm:warm_up=plms", 80 * pndm(karras, "plms")),
-        ("golden", "ddpm", ddpm(golden, mpf(0))),
-        ("golden", "ddpm:variance=large", ddpm(golden, mpf(1))),
-        ("golden", "ddpm:variance=0.25", ddpm(golden, mpf(1) / 4)),
-    ]
-    for name, grid in (("golden", golden), ("karras", karras)):
-        rows += [
-            (name, "sde-dpmpp-2m", sde_2m(grid, mpf(1))),
-            (name, "sde-dpmpp-2m:tau=0.5", sde_2m(grid, half)),
-            (name, "sa-solver", sa(grid, mpf(1), 2, 2, True, True)),
-            (name, "sa-solver:slope=exact", sa(grid, mpf(1), 2, 2, True, False)),
-            (
-                name,
-                "sa-solver:predictor=3:corrector=4:tau=0.7:slope=exact:lower_order_final=false",
-                sa(grid, tau, 3, 4, False, False),
-            ),
-        ]
-    rows.append(
-        ("golden", "sde-dpmpp-3m:type=exact:lower_order_final=false", sde_3m_exact(golden, mpf(1)))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the tests instead of printing"
     )
-    for grid, spec, value in rows:
-        print(f'{grid}: ("{spec}", {float(value)!r}),')
+    compare = parser.parse_args().check
+    rows = [(file, grid, spec, ns) for file, grid, table in tables() for spec, *ns in table]
+    if not compare:
+        for file, grid, spec, (value, *counts) in rows:
+            print(f"{file}: {grid}: {row_text(spec, value, counts)}")
+        return 0
+    wrong, largest = check(rows)
+    for line in wrong:
+        print(f"error: {line}", file=sys.stderr)
+    print(
+        f"{len(rows)} values, {len(wrong)} problems, largest relative difference {float(largest):.1e}"
+    )
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

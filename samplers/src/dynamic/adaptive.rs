@@ -22,6 +22,7 @@ pub(super) const ENTRY_12: DynamicEntry = DynamicEntry {
     params: PARAMS,
     order: 2,
     evals_per_step: Some(2),
+    deterministic: true,
     pred: Pred::Eps,
     reference: "Lu et al. 2022, arXiv 2206.00927, appendix C; step control: arXiv 2105.14080, algorithm 1",
     build: |p| Ok(Dynamic::Adaptive(Adaptive::from_params(Order::Two, p)?)),

@@ -17,6 +17,8 @@ pub struct DynamicEntry {
     pub order: u32,
     /// Network evaluations per accepted step; `None` where a step is evaluated as often as it takes.
     pub evals_per_step: Option<u32>,
+    /// Whether a run with default parameters draws no noise.
+    pub deterministic: bool,
     /// What the network is asked for with default parameters.
     pub pred: Pred,
     /// Paper and place in it.

@@ -17,6 +17,7 @@ pub(super) const ENTRY: DynamicEntry = DynamicEntry {
     params: "window=8 (steps at once), tol=0.1 (against the noise of a step), eta=0 (share of ancestral noise, 0 to 1)",
     order: 1,
     evals_per_step: None,
+    deterministic: true,
     pred: Pred::X0,
     reference: "Shih et al. 2023, arXiv 2305.16317, algorithm 1",
     build: |p| Ok(Dynamic::Paradigms(Paradigms::from_params(p)?)),

@@ -52,7 +52,7 @@ pub enum GridRule {
         /// Exponent, from 0.1 to 20.
         k: f64,
     },
-    /// Equal steps of the log signal-to-noise ratio (DPM-Solver, arXiv 2206.00927, section 3.2).
+    /// Equal steps of the log signal-to-noise ratio (DPM-Solver, arXiv 2206.00927, section 3.3).
     LogSnr,
     /// Equal steps of the logarithm of the level: [`GridRule::LogSnr`], but ending at zero.
     Exponential,

@@ -66,10 +66,16 @@ impl Solver for Afs {
     }
 
     fn steps_for_nfe(&self, nfe: usize, to_zero: bool) -> Option<usize> {
+        if nfe == 0 {
+            return None; // a plan asks the network at least once
+        }
         self.inner.steps_for_nfe(nfe.saturating_add(1), to_zero)
     }
 
     fn packed(&self, nfe: usize, to_zero: bool) -> Option<Box<dyn Solver>> {
+        if nfe == 0 {
+            return None;
+        }
         let inner = self.inner.packed(nfe.saturating_add(1), to_zero)?;
         Some(Box::new(Self { inner }))
     }

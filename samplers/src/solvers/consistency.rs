@@ -24,7 +24,7 @@ pub(crate) const ENTRY: Entry = Entry {
 /// the predicted direction, then fresh noise. `gamma` = 0 is DDIM, of order 1. `gamma` = 1 forgets the state but for
 /// `x0`; the original algorithm is this with the level of its last output, a small number, in place of 0, and on the
 /// flow path it is the stochastic sampler `x' = (1 - t') x0 + t' z`. With a network that was not distilled `gamma` > 0
-/// does not converge, as the noise of a step does not shrink with its length.
+/// does not converge, as the noise of a step does not shrink with its length; it is drawn anew in every step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Consistency {
     /// Share of fresh noise, 0 (none) to 1 (all).

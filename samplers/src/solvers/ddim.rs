@@ -1,7 +1,7 @@
 //! DDIM with the noise parameter eta.
 
 use super::Solver;
-use super::ancestral::{Split, first_order};
+use super::ancestral::{Split, Transfer, first_order};
 use crate::spec::{Params, spec_text};
 use crate::{Entry, Grid, Node, Plan, PlanBuilder, Result, Slot};
 
@@ -29,14 +29,6 @@ pub struct Ddim {
     pub eta: f64,
 }
 
-/// The step `x' = keep x + pull x0 + noise z`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Transfer {
-    pub(crate) keep: f64,
-    pub(crate) pull: f64,
-    pub(crate) noise: f64,
-}
-
 impl Ddim {
     fn from_params(p: &mut Params) -> Result<Self> {
         Ok(Self { eta: p.number("eta", 0.0, 0.0..=1.0)? })
@@ -44,16 +36,14 @@ impl Ddim {
 
     /// Coefficients of the step.
     pub(crate) fn transfer(self, from: &Node, to: &Node) -> Transfer {
-        let split = Split::ancestral(from, to, self.eta);
-        let keep = split.down / from.sigma;
-        Transfer { keep, pull: to.alpha - from.alpha * keep, noise: split.up }
+        Split::ancestral(from, to, self.eta).transfer(from, to)
     }
 }
 
 /// Adds the deterministic DDIM step through `x0`: the start of every method that needs a step from `alpha` = 0.
 pub(super) fn step_through_x0(b: &mut PlanBuilder, from: &Node, to: &Node, x: Slot, x0: Slot) -> Slot {
-    let keep = to.sigma / from.sigma;
-    b.lin(&[(keep, x), (to.alpha - from.alpha * keep, x0)])
+    let step = Split { down: to.sigma, up: 0.0 }.transfer(from, to);
+    b.lin(&[(step.keep, x), (step.pull, x0)])
 }
 
 impl Solver for Ddim {

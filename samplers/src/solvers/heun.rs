@@ -25,7 +25,8 @@ pub(crate) const ENTRY: Entry = Entry {
 ///
 /// In the coordinates of [`RungeKutta`](super::runge_kutta::RungeKutta). The step into `sigma` = 0 is an Euler step, as the slope
 /// there is undefined, so that N steps to zero cost 2N - 1 evaluations. Prefer it where many evaluations are
-/// affordable; below about ten the multistep methods are far better.
+/// affordable; below about ten the multistep methods are far better. The noise of churn is drawn anew in every step: with
+/// another number of steps it is another path, not the same one refined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heun {
     /// Total churn, at least 0: each step raises its noise level by the factor `1 + min(s_churn / N, sqrt 2 - 1)`.

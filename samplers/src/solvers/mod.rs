@@ -29,10 +29,11 @@ pub trait Solver: Debug + Send + Sync {
     /// The plan for a grid.
     ///
     /// # Errors
-    /// [`Error::NotFinite`](crate::Error::NotFinite) where a formula of the solver has no finite value on this grid.
+    /// [`Error::NotFinite`](crate::Error::NotFinite) where a formula of the solver has no finite value on this grid,
+    /// [`Error::Unsuited`](crate::Error::Unsuited) where the solver needs another grid or more steps.
     fn plan(&self, grid: &Grid) -> Result<Plan>;
 
-    /// Network evaluations (NFE) of a plan with `steps` steps; `to_zero` says whether the grid ends at `sigma` = 0.
+    /// Network evaluations (NFE) of a plan with `steps` steps, at least 1; `to_zero` says whether the grid ends at `sigma` = 0.
     fn evals(&self, steps: usize, to_zero: bool) -> usize;
 
     /// The largest number of steps that costs at most `nfe` evaluations; `None` when even one step costs more.

@@ -18,6 +18,14 @@ pub use euler_a::EulerA;
 use crate::spec::Params;
 use crate::{Grid, Node, Plan, PlanBuilder, Pred, Result, Slot};
 
+/// The step `x' = keep x + pull x0 + noise z`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Transfer {
+    pub(crate) keep: f64,
+    pub(crate) pull: f64,
+    pub(crate) noise: f64,
+}
+
 /// The noise at the end of a step, `sigma'`, in two independent parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Split {
@@ -46,8 +54,14 @@ impl Split {
         Self { up: self.up * s_noise, ..self }
     }
 
-    /// Adds the step that is exact for a constant `x0`: `x' = alpha' x0 + down eps + up z`, with `eps` eliminated in
-    /// favour of `x0`. The coefficients are finite both at `alpha` = 0 and at `sigma'` = 0.
+    /// The step that is exact for a constant `x0`: `x' = alpha' x0 + down eps + up z`, with `eps` eliminated in favour of
+    /// `x0`. The coefficients are finite both at `alpha` = 0 and at `sigma'` = 0.
+    pub(super) fn transfer(self, from: &Node, to: &Node) -> Transfer {
+        let keep = self.down / from.sigma;
+        Transfer { keep, pull: to.alpha - from.alpha * keep, noise: self.up }
+    }
+
+    /// Adds [`Split::transfer`].
     pub(super) fn step(
         self,
         b: &mut PlanBuilder,
@@ -56,10 +70,10 @@ impl Split {
         x0: Slot,
         noise: impl FnOnce(&mut PlanBuilder) -> Slot,
     ) -> Slot {
-        let keep = self.down / from.sigma;
-        let mut terms = vec![(keep, x), (to.alpha - from.alpha * keep, x0)];
-        if self.up > 0.0 {
-            terms.push((self.up, noise(b)));
+        let step = self.transfer(from, to);
+        let mut terms = vec![(step.keep, x), (step.pull, x0)];
+        if step.noise > 0.0 {
+            terms.push((step.noise, noise(b)));
         }
         b.lin(&terms)
     }

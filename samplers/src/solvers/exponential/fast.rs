@@ -30,7 +30,7 @@ pub(crate) const ENTRY_DPM_FAST: Entry = entry(
     "dpm-fast",
     "DPM-Solver",
     "DPM-Solver-3 with lower orders at the end; spends any number of evaluations exactly",
-    "Lu et al. 2022, arXiv 2206.00927, section 3.4 (DPM-Solver-fast)",
+    "Lu et al. 2022, arXiv 2206.00927, section 3 and appendix on implementation (DPM-Solver-fast)",
     |p| Ok(Box::new(Fast::from_params(p, "dpm-fast", Quantity::Eps)?)),
 );
 
@@ -39,7 +39,7 @@ pub(crate) const ENTRY_DPMPP_FAST: Entry = entry(
     "dpmpp-fast",
     "DPM-Solver++",
     "DPM-Solver++(3S) with lower orders at the end; spends any number of evaluations exactly",
-    "Lu et al. 2022, arXiv 2211.01095; packing: arXiv 2206.00927, section 3.4",
+    "Lu et al. 2022, arXiv 2211.01095; packing: arXiv 2206.00927, DPM-Solver-fast",
     |p| Ok(Box::new(Fast::from_params(p, "dpmpp-fast", Quantity::X0)?)),
 );
 

@@ -17,7 +17,7 @@ use super::stages::explicit;
 use crate::{Entry, Grid, Node, Path, Plan, PlanBuilder, Pred, Result, Slot};
 
 const DPM: &str = "Lu et al. 2022, arXiv 2206.00927, algorithms 1 and 2";
-const RES: &str = "Zhang, Huang, Chen 2023, arXiv 2308.02157, single-step scheme of order 2";
+const RES: &str = "Zhang, Song, Chen 2023, arXiv 2308.02157, single-step scheme of order 2";
 const DPMPP_2: &str = "Lu et al. 2022, arXiv 2211.01095, algorithm 1";
 const DPMPP_3: &str = "Lu et al. 2022, arXiv 2211.01095, with the stages of arXiv 2206.00927, algorithm 2";
 

@@ -10,9 +10,17 @@ use super::{Multistep, entry};
 use crate::solvers::Solver;
 use crate::{Entry, Pred, Result};
 
+/// The paper's polynomial in `t`; it goes on in `rho`.
+const PAPER: &str = "Zhang and Chen 2023, arXiv 2204.13902, eq. 14 and 15";
+/// A polynomial that the paper does not have.
+const LOG_RHO: &str = "Zhang and Chen 2023, arXiv 2204.13902, eq. 14 with a polynomial in ln rho, as DEISMultistepScheduler of diffusers";
+
 const fn deis(name: &'static str, summary: &'static str, order: u32, build: crate::entry::Build) -> Entry {
-    let reference = "Zhang and Chen 2023, arXiv 2204.13902, eq. 14 and 15";
-    entry(name, "DEIS", summary, "", order, reference, build)
+    entry(name, "DEIS", summary, "", order, PAPER, build)
+}
+
+const fn logrho(name: &'static str, summary: &'static str, order: u32, build: crate::entry::Build) -> Entry {
+    Entry { reference: LOG_RHO, ..deis(name, summary, order, build) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a builder")]
@@ -37,8 +45,10 @@ pub(crate) const ENTRY_RHOAB2: Entry =
 pub(crate) const ENTRY_RHOAB3: Entry =
     deis("deis-rhoab3", "DEIS with eps cubic in rho", 4, |_| ab("deis-rhoab3", Variable::Rho, 4));
 pub(crate) const ENTRY_LOGRHO1: Entry =
-    deis("deis-logrho1", "DEIS with eps linear in ln rho", 2, |_| ab("deis-logrho1", Variable::Lambda, 2));
+    logrho("deis-logrho1", "DEIS with eps linear in ln rho", 2, |_| ab("deis-logrho1", Variable::Lambda, 2));
 pub(crate) const ENTRY_LOGRHO2: Entry =
-    deis("deis-logrho2", "DEIS with eps quadratic in ln rho", 3, |_| ab("deis-logrho2", Variable::Lambda, 3));
+    logrho("deis-logrho2", "DEIS with eps quadratic in ln rho", 3, |_| {
+        ab("deis-logrho2", Variable::Lambda, 3)
+    });
 pub(crate) const ENTRY_LOGRHO3: Entry =
-    deis("deis-logrho3", "DEIS with eps cubic in ln rho", 4, |_| ab("deis-logrho3", Variable::Lambda, 4));
+    logrho("deis-logrho3", "DEIS with eps cubic in ln rho", 4, |_| ab("deis-logrho3", Variable::Lambda, 4));

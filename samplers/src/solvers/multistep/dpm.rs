@@ -21,7 +21,7 @@ pub(crate) const ENTRY_2M: Entry = entry(
     "DPM-Solver(2M): exponential two-step method on eps, linear in lambda",
     "type=midpoint (or taylor), lower_order_final=auto (below 10 steps; or true, false)",
     2,
-    "Lu et al. 2022, arXiv 2206.00927, section 3.2, in multistep form",
+    "Lu et al. 2022: the exact solution of arXiv 2206.00927, eq. 3.4, by the steps of arXiv 2211.01095, algorithm 2",
     |p| Ok(Box::new(two("dpm-2m", Pred::Eps, &SLOPES, p)?)),
 );
 
@@ -33,7 +33,7 @@ pub(crate) const ENTRY_3M: Entry = entry(
     "DPM-Solver(3M): exponential three-step method on eps; type=exact has order 3",
     "type=published (or exact), lower_order_final=auto (below 10 steps; or true, false)",
     2,
-    "Lu et al. 2022, arXiv 2206.00927, section 3.2, in multistep form",
+    "Lu et al. 2022: the exact solution of arXiv 2206.00927, eq. 3.4, by the steps of arXiv 2211.01095, algorithm 2",
     |p| Ok(Box::new(three("dpm-3m", Pred::Eps, p)?)),
 );
 
@@ -68,7 +68,7 @@ pub(crate) const ENTRY_RES_2M: Entry = entry(
     "RES-2M: exponential multistep on x0 that keeps the stiff order conditions",
     "",
     2,
-    "Zhang et al. 2023, arXiv 2308.02157 (multistep form)",
+    "Zhang, Song, Chen 2023, arXiv 2308.02157, multistep scheme of order 2",
     |_| {
         let rule = Rule::Exact(Variable::Lambda);
         Ok(Box::new(Multistep::plain("res-2m".to_owned(), Pred::X0, rule, 2)))

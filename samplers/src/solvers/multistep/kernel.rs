@@ -29,7 +29,7 @@ pub(super) type Weights = [f64; POINTS];
 /// The quantity in which the model output is taken to be a polynomial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variable {
-    /// The path's own time.
+    /// The path's own time; [`Variable::on`] says where that is another of these by name.
     T,
     /// `sigma / alpha`.
     Rho,
@@ -40,6 +40,15 @@ pub(super) enum Variable {
 }
 
 impl Variable {
+    /// The same quantity by the name under which its integral is known to be exact.
+    fn on(self, path: &Path) -> Self {
+        match (self, path) {
+            (Self::T, Path::Edm { .. }) => Self::Rho,
+            (Self::T, Path::Flow) => Self::Share,
+            _ => self,
+        }
+    }
+
     /// The value at a node; infinite where the node cannot support a polynomial.
     pub(super) fn at(self, node: &Node) -> f64 {
         match self {
@@ -141,6 +150,7 @@ impl Step<'_> {
 
     /// Whether the step has no room for more than a constant: it is infinite in `lambda`.
     pub(super) fn only_constant(&self, variable: Variable) -> bool {
+        let variable = variable.on(self.path);
         !(self.h().is_finite() || self.is_natural(variable) && variable.at(self.from).is_finite())
     }
 
@@ -149,6 +159,7 @@ impl Step<'_> {
         if nodes.len() < 2 {
             return [self.total(), 0.0, 0.0, 0.0];
         }
+        let variable = variable.on(self.path);
         let mut at = [0.0; POINTS];
         for (value, node) in at.iter_mut().zip(nodes) {
             *value = variable.at(node);

@@ -52,7 +52,9 @@ use crate::{Entry, Grid, Node, Plan, PlanBuilder, Pred, Result, Slot};
 ///
 /// Each step predicts the next state from the newest model outputs; a corrector repeats it with the output at the
 /// predicted state among them. The number of outputs grows step by step from one until it reaches that of the rule. The
-/// step into `sigma` = 0 and the one from `alpha` = 0 use one output wherever the rule has no finite limit there.
+/// step into `sigma` = 0 and the one from `alpha` = 0 are infinite in `lambda` and use one output, but where the weight of
+/// the integral is constant in the polynomial's variable: `eps` in `rho`, which is `t` on `edm`, and the velocity in
+/// `sigma / (alpha + sigma)`, which is `t` on `flow`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multistep {
     /// The specification.

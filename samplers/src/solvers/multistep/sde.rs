@@ -13,6 +13,8 @@ use super::{Multistep, entry};
 use crate::{Entry, Pred, Result};
 
 const REFERENCE: &str = "Lu et al. 2022, arXiv 2211.01095, SDE-DPM-Solver++; tau: arXiv 2309.05019";
+const REFERENCE_3M: &str =
+    "Lu et al. 2022, arXiv 2211.01095, SDE-DPM-Solver++ continued to three steps; tau: arXiv 2309.05019";
 
 const fn sde(
     name: &'static str,
@@ -53,7 +55,8 @@ pub(crate) const ENTRY_SDE_2M: Entry = sde(
 );
 
 /// The remark on the curvature at `dpm-3m` holds here too.
-pub(crate) const ENTRY_SDE_3M: Entry = sde(
+pub(crate) const ENTRY_SDE_3M: Entry = Entry { reference: REFERENCE_3M, ..SDE_3M };
+const SDE_3M: Entry = sde(
     "sde-dpmpp-3m",
     "SDE-DPM-Solver++(3M): three-step method with noise",
     "tau=1 (strength of the noise, 0 to 10), type=published (or exact), lower_order_final=auto (below 10 steps; or true, false)",

@@ -50,31 +50,56 @@ pub(crate) const ENTRY_MIDPOINT: Entry = entry!(
     "midpoint rule; on the flow path the usual second-order flow sampler"
 );
 /// Registry entry of the trapezoidal rule.
-pub(crate) const ENTRY_HEUN_2: Entry =
-    entry!("rhork2-heun", HEUN_2, 2, DEIS, "trapezoidal rule in rho; the same plan as heun without churn");
+pub(crate) const ENTRY_HEUN_2: Entry = entry!(
+    "rhork2-heun",
+    HEUN_2,
+    2,
+    DEIS,
+    "trapezoidal rule in rho (flow path: in t); the same plan as heun without churn"
+);
 /// Registry entry of Kutta's method.
-pub(crate) const ENTRY_KUTTA_3: Entry =
-    entry!("rhork3-kutta", KUTTA_3, 3, DEIS, "Kutta's third-order method in rho, the paper's choice");
+pub(crate) const ENTRY_KUTTA_3: Entry = entry!(
+    "rhork3-kutta",
+    KUTTA_3,
+    3,
+    DEIS,
+    "Kutta's third-order method in rho (flow path: in t), the paper's choice"
+);
 /// Registry entry of Heun's third-order method.
-pub(crate) const ENTRY_HEUN_3: Entry =
-    entry!("rhork3-heun", HEUN_3, 3, DEIS, "Heun's third-order method in rho, no stage at the end");
+pub(crate) const ENTRY_HEUN_3: Entry = entry!(
+    "rhork3-heun",
+    HEUN_3,
+    3,
+    DEIS,
+    "Heun's third-order method in rho (flow path: in t), no stage at the end"
+);
 /// Registry entry of Ralston's method.
-pub(crate) const ENTRY_RALSTON_3: Entry =
-    entry!("rhork3-ralston", RALSTON_3, 3, DEIS, "Ralston's third-order method in rho, no stage at the end");
+pub(crate) const ENTRY_RALSTON_3: Entry = entry!(
+    "rhork3-ralston",
+    RALSTON_3,
+    3,
+    DEIS,
+    "Ralston's third-order method in rho (flow path: in t), no stage at the end"
+);
 /// Registry entry of the strong-stability-preserving method.
-pub(crate) const ENTRY_SSP_3: Entry =
-    entry!("rhork3-ssp", SSP_3, 3, DEIS, "strong-stability-preserving third-order method in rho");
+pub(crate) const ENTRY_SSP_3: Entry = entry!(
+    "rhork3-ssp",
+    SSP_3,
+    3,
+    DEIS,
+    "strong-stability-preserving third-order method in rho (flow path: in t)"
+);
 /// Registry entry of van der Houwen's method.
 pub(crate) const ENTRY_HOUWEN_3: Entry = entry!(
     "rhork3-houwen",
     HOUWEN_3,
     3,
     DEIS,
-    "van der Houwen's third-order method in rho, no stage at the end"
+    "van der Houwen's third-order method in rho (flow path: in t), no stage at the end"
 );
 /// Registry entry of the classical method.
 pub(crate) const ENTRY_CLASSICAL_4: Entry =
-    entry!("rhork4", CLASSICAL_4, 4, DEIS, "classical fourth-order method in rho");
+    entry!("rhork4", CLASSICAL_4, 4, DEIS, "classical fourth-order method in rho (flow path: in t)");
 
 /// An explicit Runge-Kutta method: as many evaluations per step as it has stages, deterministic.
 ///
