@@ -90,7 +90,37 @@ fn the_same_on_the_flow_path() {
             "unipc:use_flow_sigmas=true:use_karras_sigmas=true",
             "flow",
             10,
-            "diffusers' scheduler `unipc` takes karras levels of a noise table for times of the flow path; drop `use_flow_sigmas` or the other rule",
+            "diffusers' scheduler `unipc` makes times of the flow path of karras levels, which is not repeated here; drop `use_flow_sigmas` or the other rule",
+        ),
+        (
+            "deis:use_flow_sigmas=true:use_karras_sigmas=true",
+            "flow",
+            10,
+            "diffusers' scheduler `deis` takes karras levels of a noise table for times of the flow path; drop `use_flow_sigmas` or the other rule",
+        ),
+        (
+            "dpmsolver-multistep:use_flow_sigmas=true:final_sigmas_type=sigma_min",
+            "flow",
+            100,
+            "diffusers' scheduler `dpmsolver-multistep` goes back up to 0.01 in the last step; ask for fewer steps, or use `final_sigmas_type=zero`",
+        ),
+        (
+            "unipc:use_flow_sigmas=true:flow_shift=12",
+            "flow",
+            85,
+            "diffusers' scheduler `unipc` skips the first of two evaluations at one time and fails at the end; ask for fewer steps",
+        ),
+        (
+            "deis",
+            "flow",
+            10,
+            "diffusers' scheduler `deis` needs a table, and path `flow` has none; add `use_flow_sigmas=true`, or use path `ddpm` or `sd`",
+        ),
+        (
+            "ddim",
+            "flow",
+            10,
+            "diffusers' scheduler `ddim` needs a table, and path `flow` has none; use path `ddpm` or `sd`",
         ),
         (
             "flow-match-euler:use_dynamic_shifting=true",
@@ -118,6 +148,20 @@ fn the_same_on_the_flow_path() {
         ),
     ] {
         assert_eq!(message(spec, path, steps), want);
+    }
+}
+
+/// One step fewer than in the settings above, and spaced timesteps that would fail if anything read them.
+#[test]
+fn next_to_the_settings_that_fail_there_are_plans() {
+    for (spec, path, steps) in [
+        ("dpmsolver-multistep:use_flow_sigmas=true:final_sigmas_type=sigma_min", "flow", 99),
+        ("unipc:use_flow_sigmas=true:flow_shift=12", "flow", 84),
+        ("dpmsolver-multistep:timestep_spacing=trailing:use_karras_sigmas=true", "sd", 61),
+        ("unipc:timestep_spacing=leading:steps_offset=200:use_karras_sigmas=true", "sd", 10),
+    ] {
+        let plan = diffusers::plan(spec, &path.parse().unwrap(), steps).unwrap();
+        assert_eq!((plan.nfe(), plan.validate()), (steps, Ok(())), "{spec}");
     }
 }
 

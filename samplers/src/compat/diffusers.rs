@@ -5,7 +5,7 @@
 //! that `beta_schedule`, `beta_start`, `beta_end` and `num_train_timesteps` are those of `ddpm` and `sd`. All
 //! coefficients are `f64`, where diffusers has `f32`. `docs/diffusers.md` lists what differs from a proper solver.
 //!
-//! Networks are asked for `eps`. diffusers turns a `v_prediction` into `eps` with the level of the state; here that is
+//! Networks are asked for `eps`, on the flow path for the velocity. diffusers turns a `v_prediction` into `eps` with the level of the state; here that is
 //! done with the level of the time that the network is told. The two differ where the scheduler lets them differ.
 //!
 //! ```
@@ -72,8 +72,8 @@ pub fn schedulers() -> &'static [Scheduler] {
     SCHEDULERS
 }
 
-/// The plan of scheduler `spec` for `steps` inference steps (1 to the rows of the table) on `path`: a table, or the
-/// flow path for `flow-match-euler` and under `use_flow_sigmas`.
+/// The plan of scheduler `spec` for `steps` inference steps on `path`: a table, with as many steps as it has rows at most, or
+/// the flow path for `flow-match-euler` and under `use_flow_sigmas`, with at most 1000 or `num_train_timesteps`.
 ///
 /// # Errors
 /// Those of specifications; [`Error::Steps`] for a step count that the path does not allow; [`Error::TimeOutside`] when
@@ -88,6 +88,16 @@ pub fn plan(spec: &str, path: &Path, steps: usize) -> Result<Plan> {
     params.finish()?;
     path.validate()?;
     recipe.plan(spec.trim(), path, steps)
+}
+
+/// The shift of flow times, in diffusers' order of operations.
+fn shifted(t: f64, shift: f64) -> f64 {
+    shift * t / (1.0 + (shift - 1.0) * t)
+}
+
+/// A step count that `name` cannot make.
+fn bad_steps(name: &str, steps: usize, hint: String) -> Error {
+    Error::Steps { rule: format!("diffusers {name}"), steps, hint }
 }
 
 fn error(name: &str, reason: &str, remedy: &str) -> Error {

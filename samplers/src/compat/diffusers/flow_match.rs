@@ -3,9 +3,9 @@
 use super::levels::Levels;
 use super::schedule::Schedule;
 use super::writer::{Start, Writer};
-use super::{Recipe, Scheduler, error};
+use super::{Recipe, Scheduler, bad_steps, error, shifted};
 use crate::spec::Params;
-use crate::{Error, Path, Plan, Pred, Result};
+use crate::{Path, Plan, Pred, Result};
 
 pub(super) const SCHEDULER: Scheduler = Scheduler {
     name: "flow-match-euler",
@@ -78,7 +78,7 @@ impl FlowMatch {
     }
 
     fn times(&self, steps: usize) -> Result<Vec<f64>> {
-        let shift = |t: f64| self.shift * t / (1.0 + (self.shift - 1.0) * t);
+        let shift = |t: f64| shifted(t, self.shift);
         // The range is shifted when the scheduler is made, and all times again when the steps are set.
         let lowest = 1.0 / self.num_train_timesteps as f64;
         let lowest = if self.kind == Shift::Static { shift(lowest) } else { lowest };
@@ -117,8 +117,11 @@ impl Recipe for FlowMatch {
             return Err(error(SCHEDULER.name, &reason, "use path `flow`"));
         }
         if steps == 0 || steps > self.num_train_timesteps {
-            let hint = format!("ask for 1 to {}", self.num_train_timesteps);
-            return Err(Error::Steps { rule: format!("diffusers {}", SCHEDULER.name), steps, hint });
+            return Err(bad_steps(
+                SCHEDULER.name,
+                steps,
+                format!("ask for 1 to {}", self.num_train_timesteps),
+            ));
         }
         let times = self.times(steps)?;
         let levels = times.iter().chain(&[0.0]).map(|&t| path.node(t)).collect();

@@ -1,9 +1,10 @@
 //! `use_flow_sigmas`: the multistep schedulers on the flow path.
 
-use super::error;
+use super::levels::Levels;
 use super::schedule::{Final, Schedule, Timing};
+use super::{bad_steps, error, shifted};
 use crate::spec::Params;
-use crate::{Error, Path, Result};
+use crate::{Path, Result};
 
 /// `num_train_timesteps`, by which times are multiplied before they are cut to whole numbers.
 const TRAIN_STEPS: f64 = 1000.0;
@@ -37,16 +38,19 @@ impl FlowSigmas {
             return Err(error(name, &reason, "use path `flow`, or drop `use_flow_sigmas`"));
         }
         if let Some(word) = timing.levels.word() {
-            let reason = format!("takes {word} levels of a noise table for times of the flow path");
+            let reason = if self.top == Top::One && timing.levels == Levels::Karras {
+                "makes times of the flow path of karras levels, which is not repeated here".to_owned()
+            } else {
+                format!("takes {word} levels of a noise table for times of the flow path")
+            };
             return Err(error(name, &reason, "drop `use_flow_sigmas` or the other rule"));
         }
         if steps == 0 || steps > TRAIN_STEPS as usize {
-            let hint = format!("ask for 1 to {TRAIN_STEPS}");
-            return Err(Error::Steps { rule: format!("diffusers {name}"), steps, hint });
+            return Err(bad_steps(name, steps, format!("ask for 1 to {TRAIN_STEPS}")));
         }
         // numpy's own order of operations: where a level is a thousandth, it decides which whole number is left.
         let stride = (1.0 / TRAIN_STEPS - 1.0) / steps as f64;
-        let shift = |t: f64| self.shift * t / (1.0 + (self.shift - 1.0) * t);
+        let shift = |t: f64| shifted(t, self.shift);
         let from_one = |i: usize| if i == steps { 1.0 / TRAIN_STEPS } else { i as f64 * stride + 1.0 };
         let mut sigmas: Vec<f64> = match self.top {
             Top::BelowOne => (1..=steps).rev().map(|i| shift(1.0 - from_one(i))).collect(),
@@ -60,12 +64,18 @@ impl FlowSigmas {
             let remedy = "ask for fewer steps or a larger `flow_shift`";
             return Err(error(name, "asks the network at time 0, where it says nothing", remedy));
         }
-        sigmas.push(match timing.last {
+        let last = sigmas[steps - 1];
+        let end = match timing.last {
             Final::Zero => 0.0,
-            Final::Repeat => sigmas[steps - 1],
+            Final::Repeat => last,
             // Whatever the path, this is the lowest level of the default noise table.
             Final::SigmaMin => Path::ddpm().rho(0.0),
-        });
+        };
+        if end > last {
+            let remedy = "ask for fewer steps, or use `final_sigmas_type=zero`";
+            return Err(error(name, "goes back up to 0.01 in the last step", remedy));
+        }
+        sigmas.push(end);
         let levels = sigmas.iter().map(|&t| path.node(t)).collect();
         Ok(Schedule { levels, times, rule: "diffusers flow".to_owned() })
     }

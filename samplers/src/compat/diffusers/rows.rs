@@ -21,7 +21,7 @@ impl Rows {
 
     pub(super) fn new(timing: Timing, name: &str, path: &Path, steps: usize) -> Result<Self> {
         let mut schedule = Schedule::new(timing, name, path, steps)?;
-        let stride = rows(name, path, steps)? / steps;
+        let stride = rows(timing, name, path, steps)? / steps;
         let end = schedule.levels[steps];
         let mut rows = Self { schedule: schedule.clone(), stride, end };
         schedule.levels[steps] = rows.target(path, schedule.times[steps - 1]);

@@ -1,8 +1,8 @@
 //! Where diffusers puts its steps: the noise levels that enter the coefficients and the times that the network hears.
 
-use super::error;
 use super::flow_sigmas::{FlowSigmas, Top};
 use super::levels::Levels;
+use super::{bad_steps, error};
 use crate::spec::Params;
 use crate::{Error, Node, Path, Result};
 
@@ -99,13 +99,30 @@ impl Schedule {
         self.levels[n].rho() == self.levels[n - 1].rho()
     }
 
-    /// The schedule of `steps` evaluations of a table.
+    /// The schedule of `steps` evaluations.
     pub(super) fn new(timing: Timing, name: &str, path: &Path, steps: usize) -> Result<Self> {
-        if let Some(flow) = timing.flow {
-            return flow.schedule(timing, name, path, steps);
+        let schedule = match timing.flow {
+            Some(flow) => flow.schedule(timing, name, path, steps)?,
+            None => Self::of_table(timing, name, path, steps)?,
+        };
+        // A loop that tells `step` the time and no pipeline's index finds the second of two.
+        if let [a, b, ..] = schedule.times[..]
+            && a <= b
+        {
+            return Err(error(
+                name,
+                "skips the first of two evaluations at one time and fails at the end",
+                "ask for fewer steps",
+            ));
         }
-        let rows = rows(name, path, steps)?;
-        let times = timing.times(name, rows, steps)?;
+        Ok(schedule)
+    }
+
+    fn of_table(timing: Timing, name: &str, path: &Path, steps: usize) -> Result<Self> {
+        let rows = rows(timing, name, path, steps)?;
+        // Where levels have a rule of their own over the whole table, nobody reads the spaced timesteps.
+        let unread = timing.family == Family::Intervals && timing.levels != Levels::Rows;
+        let times = if unread { vec![0.0; steps] } else { timing.times(name, rows, steps)? };
         if let Some(&t) = times.first().filter(|t| **t > rows as f64 - 1.0) {
             return Err(Error::TimeOutside { t, path: path.to_string(), lo: 0.0, hi: rows as f64 - 1.0 });
         }
@@ -122,15 +139,6 @@ impl Schedule {
             Final::SigmaMin => row_0,
             Final::Repeat => schedule.levels.last().copied().unwrap_or(row_0),
         });
-        if let [a, b, ..] = schedule.times[..]
-            && a <= b
-        {
-            return Err(error(
-                name,
-                "skips the first of two evaluations at one time and fails at the end",
-                "ask for fewer steps",
-            ));
-        }
         Ok(schedule)
     }
 }
@@ -216,20 +224,21 @@ fn table_rho(path: &Path, t: f64) -> f64 {
 }
 
 /// The number of rows of the table on which a scheduler runs.
-pub(super) fn rows(name: &str, path: &Path, steps: usize) -> Result<usize> {
+pub(super) fn rows(timing: Timing, name: &str, path: &Path, steps: usize) -> Result<usize> {
     let Some(rows) = path.rows() else {
         let reason = format!("needs a table, and path `{path}` has none");
-        return Err(error(name, &reason, "use path `ddpm` or `sd`"));
-    };
-    let refuse = |hint: String| {
-        let rule = format!("diffusers {name}");
-        Err(Error::Steps { rule, steps, hint })
+        let remedy = if timing.family == Family::Intervals && *path == Path::Flow {
+            "add `use_flow_sigmas=true`, or use path `ddpm` or `sd`"
+        } else {
+            "use path `ddpm` or `sd`"
+        };
+        return Err(error(name, &reason, remedy));
     };
     if steps == 0 {
-        return refuse("ask for at least 1".to_owned());
+        return Err(bad_steps(name, steps, "ask for at least 1".to_owned()));
     }
     if steps > rows {
-        return refuse(format!("the table has {rows} rows: ask for fewer"));
+        return Err(bad_steps(name, steps, format!("the table has {rows} rows: ask for fewer")));
     }
     Ok(rows)
 }
