@@ -79,7 +79,7 @@ pub fn solver(spec: &str) -> Result<Box<dyn Solver>> {
         return Err(unknown("solver", name, registry().iter().map(|entry| entry.name)));
     };
     let solver = (entry.build)(&mut params)?;
-    let afs = params.choice("afs", false, &[("false", false), ("true", true)])?;
+    let afs = params.flag("afs", false)?;
     params.finish()?;
     Ok(if afs { Box::new(Afs::new(solver)) } else { solver })
 }

@@ -28,6 +28,9 @@ struct Case {
     /// Step counts at which `f32` moves a timestep by a row.
     #[serde(default)]
     moved: Vec<usize>,
+    /// Of each step count where it fails, the exception or `not finite`.
+    #[serde(default)]
+    error: Vec<Option<String>>,
 }
 
 /// One case with one number of steps.
@@ -101,8 +104,16 @@ fn states_and_times_are_those_of_diffusers() {
             let what = format!("{} on {}, {steps} steps", case.spec, case.path);
             let (mut want, plan) = match (want, plan) {
                 (Some(want), Ok(plan)) => (want.clone(), plan),
-                // diffusers crashed or returned NaN, and we say so.
-                (None, Err(Error::Compat { .. })) => continue,
+                // diffusers crashed or returned NaN, and we say which.
+                (None, Err(Error::Compat { reason, .. })) => {
+                    let kind = case.error[steps - 1].as_deref().unwrap();
+                    let words: &[&str] = match kind {
+                        "not finite" => &["NaN", "infinity"],
+                        _ => &["crashes", "fails", "refuses", "divides 0 by 0"],
+                    };
+                    assert!(words.iter().any(|word| reason.contains(word)), "{what}: {kind}, `{reason}`");
+                    continue;
+                }
                 // The one step has no length: diffusers hands back the noise.
                 (Some(want), Err(Error::Compat { .. })) if want.len() == 1 => {
                     let path: Path = case.path.parse().unwrap();

@@ -251,7 +251,7 @@ fn bad_solvers_say_what_would_do() {
         "solver `dpmpp-2m`: `type=x` is not allowed; give midpoint or heun"
     );
     assert!(message("ddim:eta").contains("`eta` is not a parameter"));
-    assert_eq!(message("heun:afs=1"), "solver `heun`: `afs=1` is not allowed; give false or true");
+    assert_eq!(message("heun:afs=1"), "solver `heun`: `afs=1` is not allowed; give true or false");
     for tail in ["", "4", "0", "2a", "11111111111111111"] {
         assert!(message(&format!("dpm-fast:tail={tail}")).ends_with("digits from 1 to 3, for example 21"));
     }

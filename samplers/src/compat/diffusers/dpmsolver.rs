@@ -1,7 +1,7 @@
 //! `DPMSolverMultistepScheduler`.
 
 use super::flow_sigmas::Top;
-use super::levels::Levels;
+use super::levels::LevelRule;
 use super::multistep::{Frame, Point, order, step};
 use super::schedule::{Family, Final, Schedule, Spacing, Timing};
 use super::writer::{Start, Writer};
@@ -55,7 +55,7 @@ impl DpmSolver {
         let euler_at_final = p.flag("euler_at_final", false)?;
         let last = p.choice("final_sigmas_type", Final::Zero, &Final::WORDS)?;
         let timing = Timing::read(p, Family::Intervals, Spacing::Linspace)?.read_flow(p, Top::BelowOne)?;
-        let levels = timing.levels.or_read(p, &[("use_lu_lambdas", Levels::Lu)])?;
+        let levels = LevelRule::read(p, timing.levels, &[("use_lu_lambdas", LevelRule::Lu)])?;
         let timing = Timing { levels, last, ..timing };
         Ok(Self { timing, algorithm, solver_order, heun, lower_order_final, euler_at_final })
     }

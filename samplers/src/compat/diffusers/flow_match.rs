@@ -1,6 +1,6 @@
 //! `FlowMatchEulerDiscreteScheduler`.
 
-use super::levels::Levels;
+use super::levels::LevelRule;
 use super::schedule::Schedule;
 use super::writer::{Start, Writer};
 use super::{Recipe, Scheduler, bad_steps, error, shifted};
@@ -37,7 +37,7 @@ struct FlowMatch {
     pipeline: bool,
     /// Where the last evaluation stands, by a stretch of `1 - t`; 0 for no stretch.
     shift_terminal: f64,
-    levels: Levels,
+    levels: Option<LevelRule>,
     stochastic: bool,
 }
 
@@ -72,7 +72,7 @@ impl FlowMatch {
             num_train_timesteps: p.count("num_train_timesteps", 1000, 2..=100_000)?,
             pipeline: p.choice("sigmas", false, &[("default", false), ("pipeline", true)])?,
             shift_terminal: p.number("shift_terminal", 0.0, 0.0..=0.99)?,
-            levels: Levels::Rows.or_read(p, &Levels::WORDS)?,
+            levels: LevelRule::read(p, None, &LevelRule::WORDS)?,
             stochastic: p.flag("stochastic_sampling", false)?,
         })
     }
@@ -101,9 +101,9 @@ impl FlowMatch {
             }
             lo = times[steps - 1];
         }
-        if self.levels != Levels::Rows {
+        if let Some(rule) = self.levels {
             for (i, t) in times.iter_mut().enumerate().take(steps.saturating_sub(1)).skip(1) {
-                *t = self.levels.between(hi, lo, share(i));
+                *t = rule.between(hi, lo, share(i));
             }
         }
         Ok(times)

@@ -1,6 +1,6 @@
 //! `use_flow_sigmas`: the multistep schedulers on the flow path.
 
-use super::levels::Levels;
+use super::levels::LevelRule;
 use super::schedule::{Final, Schedule, Timing};
 use super::{bad_steps, error, shifted};
 use crate::spec::Params;
@@ -37,11 +37,11 @@ impl FlowSigmas {
             let reason = format!("has no flow sigmas on path `{path}`");
             return Err(error(name, &reason, "use path `flow`, or drop `use_flow_sigmas`"));
         }
-        if let Some(word) = timing.levels.word() {
-            let reason = if self.top == Top::One && timing.levels == Levels::Karras {
+        if let Some(rule) = timing.levels {
+            let reason = if self.top == Top::One && rule == LevelRule::Karras {
                 "makes times of the flow path of karras levels, which is not repeated here".to_owned()
             } else {
-                format!("takes {word} levels of a noise table for times of the flow path")
+                format!("takes {} levels of a noise table for times of the flow path", rule.word())
             };
             return Err(error(name, &reason, "drop `use_flow_sigmas` or the other rule"));
         }

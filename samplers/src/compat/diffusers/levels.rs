@@ -6,9 +6,7 @@ use crate::spec::Params;
 
 /// How the levels between the highest and the lowest are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Levels {
-    /// The levels of the timesteps themselves.
-    Rows,
+pub(super) enum LevelRule {
     /// Equal steps of `rho^(1/7)` (2206.00364, eq. 5).
     Karras,
     /// Equal steps of `ln rho`.
@@ -19,7 +17,7 @@ pub(super) enum Levels {
     Lu,
 }
 
-impl Levels {
+impl LevelRule {
     /// The flags of every scheduler that has any.
     pub(super) const WORDS: [(&'static str, Self); 3] = [
         ("use_karras_sigmas", Self::Karras),
@@ -27,11 +25,15 @@ impl Levels {
         ("use_beta_sigmas", Self::Beta),
     ];
 
-    /// The one flag of `words` that is true, else `self`; `self` counts as one of them unless it is [`Self::Rows`].
-    pub(super) fn or_read(self, p: &mut Params, words: &[(&'static str, Self)]) -> Result<Self> {
-        let mut levels = self;
-        for (key, kind) in words {
-            let free = levels == Self::Rows;
+    /// The one flag of `words` that is true, else `found`, which counts as one of them; without any the levels are those of
+    /// the timesteps themselves.
+    pub(super) fn read(
+        p: &mut Params,
+        mut found: Option<Self>,
+        words: &[(&'static str, Self)],
+    ) -> Result<Option<Self>> {
+        for (key, rule) in words {
+            let free = found.is_none();
             let expected = if free { "true or false" } else { "false, since another rule is asked for" };
             let read = |text: &str| match text {
                 "true" if free => Some(true),
@@ -39,28 +41,26 @@ impl Levels {
                 _ => None,
             };
             if p.parsed(key, false, expected, read)? {
-                levels = *kind;
+                found = Some(*rule);
             }
         }
-        Ok(levels)
+        Ok(found)
     }
 
-    /// What the rule is called, unless there is none.
-    pub(super) fn word(self) -> Option<&'static str> {
+    /// What the rule is called.
+    pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Rows => None,
-            Self::Karras => Some("karras"),
-            Self::Exponential => Some("exponential"),
-            Self::Beta => Some("beta"),
-            Self::Lu => Some("lu"),
+            Self::Karras => "karras",
+            Self::Exponential => "exponential",
+            Self::Beta => "beta",
+            Self::Lu => "lu",
         }
     }
 
-    /// The level after the share `u` of all steps, strictly between `hi` and `lo`; meaningless for [`Self::Rows`], whose
-    /// levels are the table's.
+    /// The level after the share `u` of all steps, strictly between `hi` and `lo`.
     pub(super) fn between(self, hi: f64, lo: f64, u: f64) -> f64 {
         match self {
-            Self::Rows | Self::Exponential | Self::Lu => (hi.ln() + u * (lo.ln() - hi.ln())).exp(),
+            Self::Exponential | Self::Lu => (hi.ln() + u * (lo.ln() - hi.ln())).exp(),
             Self::Karras => {
                 let root = |v: f64| v.powf(1.0 / 7.0);
                 (root(hi) + u * (root(lo) - root(hi))).powi(7)
@@ -73,7 +73,7 @@ impl Levels {
     /// rounding to a cast.
     pub(super) fn row(self, t: f64) -> f64 {
         match self {
-            Self::Rows | Self::Karras | Self::Lu => t.round_ties_even(),
+            Self::Karras | Self::Lu => t.round_ties_even(),
             Self::Exponential | Self::Beta => t.trunc(),
         }
     }

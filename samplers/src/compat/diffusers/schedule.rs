@@ -1,7 +1,7 @@
 //! Where diffusers puts its steps: the noise levels that enter the coefficients and the times that the network hears.
 
 use super::flow_sigmas::{FlowSigmas, Top};
-use super::levels::Levels;
+use super::levels::LevelRule;
 use super::{bad_steps, error};
 use crate::spec::Params;
 use crate::{Error, Node, Path, Result};
@@ -52,7 +52,8 @@ pub(super) struct Timing {
     pub(super) family: Family,
     pub(super) spacing: Spacing,
     pub(super) steps_offset: usize,
-    pub(super) levels: Levels,
+    /// A rule for the levels in place of those of the timesteps.
+    pub(super) levels: Option<LevelRule>,
     pub(super) flow: Option<FlowSigmas>,
     pub(super) last: Final,
 }
@@ -60,7 +61,7 @@ pub(super) struct Timing {
 impl Timing {
     /// With this end; `sigma_min` repeats the last level wherever levels are not those of the table's rows.
     pub(super) fn ending_or_repeating(self, last: Final) -> Self {
-        let repeats = (self.levels != Levels::Rows || self.flow.is_some()) && last == Final::SigmaMin;
+        let repeats = (self.levels.is_some() || self.flow.is_some()) && last == Final::SigmaMin;
         Self { last: if repeats { Final::Repeat } else { last }, ..self }
     }
 
@@ -74,7 +75,7 @@ impl Timing {
         let spacing = p.choice("timestep_spacing", spacing, &Spacing::WORDS)?;
         let steps_offset = p.count("steps_offset", 0, 0..=10_000)?;
         let knows_others = matches!(family, Family::Points | Family::Intervals);
-        let levels = if knows_others { Levels::Rows.or_read(p, &Levels::WORDS)? } else { Levels::Rows };
+        let levels = if knows_others { LevelRule::read(p, None, &LevelRule::WORDS)? } else { None };
         // Whoever knows better where it ends overwrites `last`.
         Ok(Self { family, spacing, steps_offset, levels, flow: None, last: Final::Zero })
     }
@@ -121,14 +122,14 @@ impl Schedule {
     fn of_table(timing: Timing, name: &str, path: &Path, steps: usize) -> Result<Self> {
         let rows = rows(timing, name, path, steps)?;
         // Where levels have a rule of their own over the whole table, nobody reads the spaced timesteps.
-        let unread = timing.family == Family::Intervals && timing.levels != Levels::Rows;
+        let unread = timing.family == Family::Intervals && timing.levels.is_some();
         let times = if unread { vec![0.0; steps] } else { timing.times(name, rows, steps)? };
         if let Some(&t) = times.first().filter(|t| **t > rows as f64 - 1.0) {
             return Err(Error::TimeOutside { t, path: path.to_string(), lo: 0.0, hi: rows as f64 - 1.0 });
         }
         let word = Spacing::WORDS.iter().find(|(_, s)| *s == timing.spacing).map_or("", |(word, _)| word);
-        let mut schedule = if let Some(word) = timing.levels.word() {
-            timing.spread(path, rows, &times, word)
+        let mut schedule = if let Some(rule) = timing.levels {
+            timing.spread(path, rows, &times, rule)
         } else {
             let levels = times.iter().map(|&t| level(path, table_rho(path, t), t)).collect();
             Self { levels, times, rule: format!("diffusers {word}") }
@@ -181,7 +182,7 @@ impl Timing {
 
     /// Levels by a rule of their own. Euler, Heun and LMS put them between the levels of their own first and last timestep
     /// and tell the network the exact time; the others use the whole table and make the time a row.
-    fn spread(&self, path: &Path, rows: usize, times: &[f64], word: &str) -> Schedule {
+    fn spread(&self, path: &Path, rows: usize, times: &[f64], rule: LevelRule) -> Schedule {
         let own = self.family == Family::Points;
         let last_row = rows as f64 - 1.0;
         let (t_max, t_min) = match times {
@@ -198,14 +199,14 @@ impl Timing {
                 0 => (hi, t_max),
                 i if i + 1 == count => (lo, t_min),
                 i => {
-                    let rho = self.levels.between(hi, lo, i as f64 / (count - 1) as f64);
+                    let rho = rule.between(hi, lo, i as f64 / (count - 1) as f64);
                     (rho, path.t_of_rho(rho).clamp(0.0, last_row))
                 }
             };
             levels.push(level(path, rho, t));
-            told.push(if own { t } else { self.levels.row(t) });
+            told.push(if own { t } else { rule.row(t) });
         }
-        Schedule { levels, times: told, rule: format!("diffusers {word}") }
+        Schedule { levels, times: told, rule: format!("diffusers {}", rule.word()) }
     }
 }
 

@@ -12,9 +12,6 @@ pub(super) struct Reader<'a> {
     name: String,
 }
 
-/// The words of a switch.
-const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
-
 impl<'a> Reader<'a> {
     pub(super) fn new(name: &str, params: &'a mut Params) -> Self {
         Self { params, name: name.to_owned() }
@@ -56,7 +53,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn switch(&mut self, key: &'static str, default: bool) -> Result<bool> {
-        let value = self.params.choice(key, default, &SWITCH)?;
+        let value = self.params.flag(key, default)?;
         self.keep(key, &value, value == default);
         Ok(value)
     }
