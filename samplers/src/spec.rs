@@ -170,9 +170,15 @@ pub(crate) fn spec_text(name: &str, params: &[(&str, f64, f64)]) -> String {
 }
 
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let nearest = known.clone().map(|k| (distance(name, k), k)).min();
-    let list = known.map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-    match nearest {
+    let quoted = |names: &[&str]| names.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+    let list = quoted(&known.clone().collect::<Vec<_>>());
+    // Whoever writes a beginning knows what follows when reading it; three examples do.
+    let typed = letters(name);
+    let longer: Vec<&str> = known.clone().filter(|k| letters(k).starts_with(&typed)).take(3).collect();
+    if typed.len() > 1 && !longer.is_empty() {
+        return format!("did you mean {}? (known: {list})", quoted(&longer).replace(", ", " or "));
+    }
+    match known.map(|k| (distance(name, k), k)).min() {
         // Beyond half of the letters a guess helps nobody.
         Some((d, k)) if d <= k.len().max(name.len()) / 2 => {
             format!("did you mean `{k}`? (known: {list})")
@@ -181,11 +187,13 @@ fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String 
     }
 }
 
-/// Levenshtein's edit distance, ignoring case and the differences between `-` and `_` and between `+` and `p`.
+/// What tells names apart: not case, nor `-` from `_`, nor `+` from `p`.
+fn letters(name: &str) -> Vec<char> {
+    name.to_lowercase().replace('_', "-").replace('+', "p").chars().take(64).collect()
+}
+
+/// Levenshtein's edit distance of the [`letters`].
 fn distance(a: &str, b: &str) -> usize {
-    let letters = |s: &str| -> Vec<char> {
-        s.to_lowercase().replace('_', "-").replace('+', "p").chars().take(64).collect()
-    };
     let (a, b) = (letters(a), letters(b));
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.iter().enumerate() {

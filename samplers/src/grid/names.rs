@@ -11,20 +11,35 @@ impl GridRule {
     /// Every name that [`FromStr`] accepts besides a list of times, for help texts.
     pub const NAMES: &'static [(&'static str, &'static str)] = &[
         ("uniform-t", "equal steps of the path's time"),
-        ("power-t", "equal steps of t^(1/k), k=2"),
-        ("karras", "equal steps of (sigma/alpha)^(1/rho), rho=7; ends at zero"),
+        ("power-t", "equal steps of t^(1/k), k=2 (the quadratic rule of DEIS, arXiv 2204.13902)"),
+        (
+            "karras",
+            "equal steps of (sigma/alpha)^(1/rho), rho=7; ends at zero (EDM, arXiv 2206.00364, eq. 5)",
+        ),
         (
             "time-uniform",
-            "equal steps of s^(1/k), k=1, in the time s of a VP path fitted to the levels (diff-sampler)",
+            "equal steps of s^(1/k), k=1, in the time s of a VP path fitted to the levels (as diff-sampler)",
         ),
-        ("logsnr", "equal steps of the log signal-to-noise ratio"),
+        ("logsnr", "equal steps of the log signal-to-noise ratio (DPM-Solver, arXiv 2206.00927)"),
         ("exponential", "equal steps of ln(sigma/alpha); ends at zero"),
         ("poly-exponential", "ln(sigma/alpha) by a power of the remaining share, rho=1; ends at zero"),
-        ("kl-optimal", "equal steps of atan(sigma/alpha); ends at zero"),
-        ("beta", "quantiles of a beta distribution, alpha=0.6, beta=0.6, on=t (or rho); ends at zero"),
-        ("ays", "Align Your Steps, table=sd15 (or sdxl, svd); ends at zero"),
-        ("gits", "trajectory-optimised grids of Stable Diffusion 1.5; ends at zero"),
-        ("trailing", "table rows from the noisy end; ends at zero"),
+        ("kl-optimal", "equal steps of atan(sigma/alpha); ends at zero (arXiv 2404.14507, theorem 3.1)"),
+        (
+            "beta",
+            "quantiles of a beta distribution, alpha=0.6, beta=0.6, of the time (on=t) or of sigma/alpha (on=rho); ends at \
+             zero (arXiv 2407.12173)",
+        ),
+        (
+            "ays",
+            "Align Your Steps: the published list of 10 for Stable Diffusion 1.5, table=sd15 (or sdxl, svd), interpolated \
+             for other counts; ends at zero (arXiv 2404.14507)",
+        ),
+        (
+            "gits",
+            "the published lists of 5, 6, 8 and 10 for Stable Diffusion 1.5, interpolated for other counts; ends at zero \
+             (GITS, arXiv 2405.11326)",
+        ),
+        ("trailing", "table rows counted from the noisy end; ends at zero (arXiv 2305.08891, table 2)"),
         ("leading", "multiples of rows/steps, offset=0 (or 1, as Stable Diffusion); ends at zero"),
         ("linspace", "table rows spread evenly; ends at zero"),
     ];

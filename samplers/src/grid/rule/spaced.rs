@@ -5,9 +5,9 @@ use super::span::Span;
 use crate::grid::beta;
 use crate::{Error, Path, Result};
 
-/// A monotone function of time, with its inverse.
+/// The coordinate: a monotone function of time, with its inverse.
 #[derive(Clone, Copy, Debug)]
-enum Coordinate {
+enum Spacing {
     /// `t`.
     Time,
     /// `t^(1/k)`.
@@ -22,7 +22,7 @@ enum Coordinate {
     Angle,
 }
 
-/// How far the nodes have come in the coordinate, as a function of their index over that of the last.
+/// How far the nodes have come in it, as a function of their index over that of the last.
 #[derive(Clone, Copy, Debug)]
 enum Warp {
     /// Evenly.
@@ -61,7 +61,7 @@ impl Fit {
     }
 }
 
-impl Coordinate {
+impl Spacing {
     fn of(self, path: &Path, t: f64) -> f64 {
         match self {
             Self::Time => t,
@@ -102,23 +102,23 @@ impl Warp {
 /// `count` times from `t_max` to `t_min`, both exact; just `t_max` when `count` is 1.
 pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Vec<f64>> {
     let Span { path, t_max, t_min, .. } = *span;
-    let (coordinate, warp) = match *rule {
+    let (spacing, warp) = match *rule {
         GridRule::TimeUniform { k } => {
-            (Coordinate::Fitted(Fit::between(path.rho(t_max), path.rho(t_min)), k), Warp::Even)
+            (Spacing::Fitted(Fit::between(path.rho(t_max), path.rho(t_min)), k), Warp::Even)
         }
-        GridRule::PowerT { k } => (Coordinate::TimeRoot(k), Warp::Even),
-        GridRule::Karras { rho } => (Coordinate::RhoRoot(rho), Warp::Even),
-        GridRule::LogSnr | GridRule::Exponential => (Coordinate::Lambda, Warp::Even),
-        GridRule::PolyExponential { rho } => (Coordinate::Lambda, Warp::Power(rho)),
-        GridRule::KlOptimal => (Coordinate::Angle, Warp::Even),
-        GridRule::BetaRho { alpha, beta } => (Coordinate::RhoRoot(1.0), Warp::Beta(alpha, beta)),
-        GridRule::BetaT { alpha, beta } => (Coordinate::Time, Warp::Beta(alpha, beta)),
-        _ => (Coordinate::Time, Warp::Even),
+        GridRule::PowerT { k } => (Spacing::TimeRoot(k), Warp::Even),
+        GridRule::Karras { rho } => (Spacing::RhoRoot(rho), Warp::Even),
+        GridRule::LogSnr | GridRule::Exponential => (Spacing::Lambda, Warp::Even),
+        GridRule::PolyExponential { rho } => (Spacing::Lambda, Warp::Power(rho)),
+        GridRule::KlOptimal => (Spacing::Angle, Warp::Even),
+        GridRule::BetaRho { alpha, beta } => (Spacing::RhoRoot(1.0), Warp::Beta(alpha, beta)),
+        GridRule::BetaT { alpha, beta } => (Spacing::Time, Warp::Beta(alpha, beta)),
+        _ => (Spacing::Time, Warp::Even),
     };
-    if matches!(coordinate, Coordinate::TimeRoot(_)) && t_min < 0.0 {
+    if matches!(spacing, Spacing::TimeRoot(_)) && t_min < 0.0 {
         return Err(Error::TimeOutside { t: t_min, path: path.to_string(), lo: 0.0, hi: t_max });
     }
-    let (a, b) = (coordinate.of(path, t_max), coordinate.of(path, t_min));
+    let (a, b) = (spacing.of(path, t_max), spacing.of(path, t_min));
     // One node alone never looks at the other end.
     for (t, value, limit) in [(t_max, a, "t_max"), (t_min, b, "t_min")].into_iter().take(count) {
         if !value.is_finite() {
@@ -128,7 +128,7 @@ pub(super) fn times(rule: &GridRule, span: &Span<'_>, count: usize) -> Result<Ve
     let inner = |i: usize| {
         let u = warp.at(i as f64 / (count - 1) as f64);
         // Rounding may step over a limit from close by.
-        coordinate.time(path, a + u * (b - a)).clamp(t_min, t_max)
+        spacing.time(path, a + u * (b - a)).clamp(t_min, t_max)
     };
     Ok((0..count)
         .map(|i| match i {

@@ -40,7 +40,7 @@ pub(crate) use sde::{ENTRY_SDE_1, ENTRY_SDE_2M, ENTRY_SDE_3M};
 pub(crate) use unipc::ENTRY_UNIPC;
 
 use kernel::{POINTS, Step};
-use policy::{LowerOrderFinal, Noise};
+use policy::{LowerOrderFinal, Tau};
 use rule::Rule;
 use warm_up::WarmUp;
 
@@ -64,7 +64,7 @@ pub struct Multistep {
     predictor: Scheme,
     corrector: Option<Corrector>,
     lower_order_final: LowerOrderFinal,
-    noise: Noise,
+    tau: Tau,
     warm_up: Option<WarmUp>,
 }
 
@@ -124,7 +124,7 @@ impl Multistep {
             predictor: Scheme { rule, points },
             corrector: None,
             lower_order_final: LowerOrderFinal::Never,
-            noise: Noise::NONE,
+            tau: Tau::NONE,
             warm_up: None,
         }
     }
@@ -196,7 +196,7 @@ impl Solver for Multistep {
             // From pure noise a step goes through x0: eps there is the state itself and says nothing new.
             let through_x0 = from.alpha == 0.0 && self.pred == Pred::Eps;
             let pred = if through_x0 { Pred::X0 } else { self.pred };
-            let tau = self.noise.at(from, i + 1 == grid.steps());
+            let tau = self.tau.at(from, i + 1 == grid.steps());
             let step = Step { path: grid.path(), from, to, pred, tau };
             let m = known.take().unwrap_or_else(|| b.eval(x, i, pred));
             history.insert(0, Output { node: *from, factor: 1.0, slot: m });

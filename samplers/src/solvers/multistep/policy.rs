@@ -33,10 +33,10 @@ impl LowerOrderFinal {
     }
 }
 
-/// The strength `tau` of the noise as a function of the noise level at the start of a step.
+/// The strength of the noise, `tau` of SA-Solver, as a function of the noise level at the start of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Noise {
-    pub(super) tau: f64,
+pub(super) struct Tau {
+    pub(super) strength: f64,
     /// The noise levels `sigma / alpha` with noise.
     pub(super) s_min: f64,
     pub(super) s_max: f64,
@@ -44,15 +44,15 @@ pub(super) struct Noise {
     pub(super) last: bool,
 }
 
-impl Noise {
+impl Tau {
     pub(super) const NONE: Self = Self::constant(0.0);
 
-    pub(super) const fn constant(tau: f64) -> Self {
-        Self { tau, s_min: 0.0, s_max: f64::INFINITY, last: true }
+    pub(super) const fn constant(strength: f64) -> Self {
+        Self { strength, s_min: 0.0, s_max: f64::INFINITY, last: true }
     }
 
     pub(super) fn at(self, from: &Node, is_last: bool) -> f64 {
         let inside = (self.s_min..=self.s_max).contains(&from.rho());
-        if inside && (self.last || !is_last) { self.tau } else { 0.0 }
+        if inside && (self.last || !is_last) { self.strength } else { 0.0 }
     }
 }

@@ -1,6 +1,6 @@
 //! SA-Solver: stochastic Adams predictor and corrector on `x0`.
 
-use super::policy::{LOWERED, Noise};
+use super::policy::{LOWERED, Tau};
 use super::read::Reader;
 use super::rule::{Curvature, Rule, Slope};
 use super::{Corrector, Multistep, Scheme, entry};
@@ -46,7 +46,7 @@ fn sa(p: &mut Params) -> Result<Multistep> {
     Ok(Multistep {
         corrector: (corrector > 0).then_some(Corrector { scheme, from: 0, off: Vec::new(), evaluate }),
         lower_order_final,
-        noise: Noise { tau, s_min, s_max, last: false },
+        tau: Tau { strength: tau, s_min, s_max, last: false },
         ..Multistep::plain(r.name(), Pred::X0, rule, predictor)
     })
 }

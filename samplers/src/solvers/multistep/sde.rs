@@ -6,7 +6,7 @@
 
 use super::dpm::{CURVATURES, SLOPES_PP};
 use super::kernel::Variable;
-use super::policy::{FINALS, Noise};
+use super::policy::{FINALS, Tau};
 use super::read::Reader;
 use super::rule::{Curvature, Rule, Slope};
 use super::{Multistep, entry};
@@ -34,9 +34,9 @@ pub(crate) const ENTRY_SDE_1: Entry = sde(
     1,
     |p| {
         let mut r = Reader::new("sde-dpmpp-1", p);
-        let noise = Noise::constant(r.number("tau", 1.0, 0.0..=10.0)?);
+        let tau = Tau::constant(r.number("tau", 1.0, 0.0..=10.0)?);
         let rule = Rule::Exact(Variable::Lambda);
-        Ok(Box::new(Multistep { noise, ..Multistep::plain(r.name(), Pred::X0, rule, 1) }))
+        Ok(Box::new(Multistep { tau, ..Multistep::plain(r.name(), Pred::X0, rule, 1) }))
     },
 );
 
@@ -48,9 +48,9 @@ pub(crate) const ENTRY_SDE_2M: Entry = sde(
     2,
     |p| {
         let mut r = Reader::new("sde-dpmpp-2m", p);
-        let noise = Noise::constant(r.number("tau", 1.0, 0.0..=10.0)?);
+        let tau = Tau::constant(r.number("tau", 1.0, 0.0..=10.0)?);
         let slope = r.choice("type", &SLOPES_PP)?;
-        Ok(Box::new(with_noise(noise, Rule::Published { slope, curvature: Curvature::Exact }, 2, r)?))
+        Ok(Box::new(with_noise(tau, Rule::Published { slope, curvature: Curvature::Exact }, 2, r)?))
     },
 );
 
@@ -63,13 +63,13 @@ const SDE_3M: Entry = sde(
     2,
     |p| {
         let mut r = Reader::new("sde-dpmpp-3m", p);
-        let noise = Noise::constant(r.number("tau", 1.0, 0.0..=10.0)?);
+        let tau = Tau::constant(r.number("tau", 1.0, 0.0..=10.0)?);
         let curvature = r.choice("type", &CURVATURES)?;
-        Ok(Box::new(with_noise(noise, Rule::Published { slope: Slope::Midpoint, curvature }, 3, r)?))
+        Ok(Box::new(with_noise(tau, Rule::Published { slope: Slope::Midpoint, curvature }, 3, r)?))
     },
 );
 
-fn with_noise(noise: Noise, rule: Rule, points: usize, mut r: Reader) -> Result<Multistep> {
+fn with_noise(tau: Tau, rule: Rule, points: usize, mut r: Reader) -> Result<Multistep> {
     let lower_order_final = r.choice("lower_order_final", &FINALS)?;
-    Ok(Multistep { lower_order_final, noise, ..Multistep::plain(r.name(), Pred::X0, rule, points) })
+    Ok(Multistep { lower_order_final, tau, ..Multistep::plain(r.name(), Pred::X0, rule, points) })
 }
