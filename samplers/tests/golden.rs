@@ -1,4 +1,7 @@
-//! Coefficients and end-to-end results against 40-digit evaluations of the papers' formulas.
+//! Coefficients and end-to-end results against 50-digit evaluations of the papers' formulas.
+//!
+//! Every number of 12 or more digits is from scripts/parity/golden_gains.py, whose --check demands it.
+
 #![allow(clippy::unreadable_literal, reason = "golden values stay as they were computed")]
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -130,8 +133,7 @@ fn gains_on_the_golden_grid() {
         ("heun", 0.646376921868153),
         ("dpmpp-2m:lower_order_final=false", 0.584815812333308),
         ("dpmpp-2m:type=heun:lower_order_final=false", 0.682838591635664),
-        // From scripts/parity/golden_gains.py, both warm-ups: the order test starts from exact states and
-        // sees neither.
+        // Both warm-ups: the order test starts from exact states and sees neither.
         ("pndm", 0.5880629941720751),
         ("pndm:warm_up=plms", 0.5198250705406159),
     ] {
@@ -151,7 +153,6 @@ fn gains_on_the_karras_grid() {
         ("dpmpp-2m", 0.575294574477212),
         // RES-2M, which is the same method.
         ("dpmpp-2m:type=heun", 0.708220303010092),
-        // From the same script.
         ("pndm", 0.5393676411649038),
         ("pndm:warm_up=plms", 0.5371788119836295),
     ] {
@@ -175,7 +176,7 @@ fn gains_on_the_flow_path() {
     };
     close(gain("heun", &stop_above_zero(&uniform)), 0.504372781065089, 1e-12, "heun");
     close(gain("heun", &stop_above_zero(&shifted)), 0.464455198236668, 1e-12, "heun, shift 3");
-    // ... and with an Euler step into t = 0 (2 N - 1), computed with rational numbers.
+    // ... and with an Euler step into t = 0 (2 N - 1).
     close(gain("heun", &uniform), 0.4585207100591716, 1e-12, "heun to zero");
     close(gain("heun", &shifted), 0.28271185979623287, 1e-12, "heun to zero, shift 3");
 }
@@ -195,7 +196,7 @@ fn deviation_of_stochastic_ddim() {
     }
 }
 
-/// From scripts/parity/golden_gains.py, which has every noise as an axis of its own.
+/// The script has every noise as an axis of its own.
 #[test]
 fn deviations_of_stochastic_methods() {
     let data = Mixture::gaussian(0.5).unwrap();

@@ -1,4 +1,5 @@
-//! Linear multistep methods: coefficients and gains against 40-digit evaluations of the papers' formulas.
+//! Linear multistep methods: coefficients and gains against 50-digit evaluations of the papers' formulas, all of them from
+//! scripts/parity/golden_gains.py, whose --check demands it.
 #![allow(clippy::unreadable_literal, reason = "golden values stay as they were computed")]
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +7,7 @@ mod common;
 
 use common::{close, combinations, gain, golden_grid, grid, plan};
 
-/// Coefficients of DEIS on the golden grid, 40 digits: (step, degree, newest first).
+/// Coefficients of DEIS on the golden grid: (step, degree, newest first).
 type Rows<'a> = &'a [(usize, usize, &'a [f64])];
 
 fn check_coefficients(family: &str, rows: Rows) {

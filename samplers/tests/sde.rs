@@ -114,6 +114,7 @@ fn constant_data_has_the_exact_law() {
 #[test]
 fn deviations_on_the_karras_grid() {
     let g = grid("edm", "karras:rho=7", 8);
+    // From scripts/parity/golden_gains.py, with every noise as an axis.
     for (spec, want) in [
         ("sde-dpmpp-1", 0.267_841_504_221_502),
         ("sde-dpmpp-1:tau=0.7071067811865476", 0.290_185_371_307_479),

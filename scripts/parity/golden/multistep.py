@@ -1,8 +1,9 @@
-"""Multistep methods: pndm, sde-dpmpp and sa-solver."""
+"""Multistep methods: pndm and ipndm, flow-ab2, sde-dpmpp and sa-solver."""
 
 from mpmath import exp, mpf, quad, sqrt
 
 from .normal import add, deviation, eps, unit, x0
+from .singlestep import velocity
 
 # -- PNDM, arXiv 2202.09778 ------------------------------------------------------------------------
 
@@ -16,7 +17,12 @@ def transfer(x, e, a, b):
     return add((sqrt(then) / sqrt(now), x), (-(then - now) / below, e))
 
 
+# Weights of equal steps from the newest back, and what they are divided by.
+ADAMS_BASHFORTH = [(1, 1), (3, -1, 2), (23, -16, 5, 12), (55, -59, 37, -9, 24)]
+
+
 def pndm(grid, warm_up):
+    """Three steps of Runge and Kutta before the weights ("rk4"), one improved Euler's ("plms") or neither ("ipndm")."""
     path, nodes, start = grid
     x, history = [start], []
     for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
@@ -29,15 +35,32 @@ def pndm(grid, warm_up):
             e3 = eps(mid, transfer(x, e2, a, mid))
             e4 = eps(b, transfer(x, e3, a, b))
             e = add((mpf(1) / 6, e1), (mpf(1) / 3, e2), (mpf(1) / 3, e3), (mpf(1) / 6, e4))
-        elif len(history) == 1:
+        elif warm_up == "plms" and i == 0:
             # Pseudo improved Euler, the start of Stable Diffusion's PLMS.
             e2 = eps(b, transfer(x, e1, a, b))
             e = add((mpf(1) / 2, e1), (mpf(1) / 2, e2))
         else:
             # Pseudo linear multistep, and the lower orders of Adams and Bashforth before it.
-            weights = {2: (3, -1, 2), 3: (23, -16, 5, 12), 4: (55, -59, 37, -9, 24)}[len(history)]
-            e = add(*[(mpf(w) / weights[-1], v) for w, v in zip(weights, history)])
+            *weights, unit_of = ADAMS_BASHFORTH[len(history) - 1]
+            e = add(*[(mpf(w) / unit_of, v) for w, v in zip(weights, history)])
         x = transfer(x, e, a, b)
+    return x[0]
+
+
+# -- Adams and Bashforth on dx/dt of the flow path -------------------------------------------------
+
+
+def flow_ab2(grid):
+    """The line through two velocities, over the step; the first is Euler's."""
+    _, nodes, start = grid
+    x, last = [start], None
+    for i, (a, b) in enumerate(zip(nodes, nodes[1:])):
+        h, v = b.t - a.t, velocity(a.t, x)
+        terms = [(h, v)]
+        if last:
+            half = h * h / 2 / (a.t - nodes[i - 1].t)
+            terms += [(half, v), (-half, last)]
+        x, last = add((1, x), *terms), v
     return x[0]
 
 
@@ -76,6 +99,15 @@ def adams(a, b, tau, nodes):
         return b.sigma * quad(f, [a.lam(), (a.lam() + end) / 2, end])
 
     return [weight(j) for j in range(len(at))]
+
+
+def sde_1(grid, tau):
+    """SDE-DPM-Solver++1: x0 is constant in a step."""
+    _, nodes, start = grid
+    x = [start]
+    for axis, (a, b) in enumerate(zip(nodes, nodes[1:]), 1):
+        x = noisy_step(x, a, b, tau, [(total(a, b, tau), x0(a, x))], axis)
+    return deviation(x)
 
 
 def sde_2m(grid, tau):

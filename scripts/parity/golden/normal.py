@@ -23,8 +23,13 @@ class Node:
         return self.sigma / self.alpha
 
 
+def beta(t):
+    """Of the variance-preserving path, from 0.1 to 20."""
+    return mpf("0.1") + t * mpf("19.9")
+
+
 def vp(t):
-    product = exp(-t * mpf("0.1") - t * t * mpf("19.9") / 2)  # beta from 0.1 to 20
+    product = exp(-t * mpf("0.1") - t * t * mpf("19.9") / 2)  # the integral of beta
     return Node(sqrt(product), sqrt(1 - product), t)
 
 
@@ -71,6 +76,34 @@ def karras_grid(steps):
 def flow_grid(shift):
     times = [mpf(5 - i) / 5 for i in range(6)]
     return flow, [flow(shift * s / (1 + (shift - 1) * s)) for s in times], mpf(1)
+
+
+def above_zero(grid):
+    """The grid with its last node an ulp above t = 0, so that a method keeps its stage there."""
+    path, nodes, start = grid
+    return path, [*nodes[:-1], path(mpf("1e-16"))], start
+
+
+def last_level(betas):
+    """The noise-to-signal ratio after all of a chain's steps."""
+    product = mpf(1)
+    for b in betas:
+        product *= 1 - b
+    return sqrt(1 / product - 1)
+
+
+def even(first, last, count):
+    return [first + (last - first) * i / (count - 1) for i in range(count)]
+
+
+def ddpm_betas():
+    """Arxiv 2006.11239, section 4."""
+    return even(mpf("1e-4"), mpf("0.02"), 1000)
+
+
+def sd_betas():
+    """Those of Stable Diffusion, linear in the root."""
+    return [r**2 for r in even(sqrt(mpf("0.00085")), sqrt(mpf("0.012")), 1000)]
 
 
 def add(*terms):

@@ -3,6 +3,7 @@
 from mpmath import expm1, mpf, sqrt
 
 from .normal import add, at_level, between, eps, flow, x0
+from .phi import phi
 
 # -- Runge-Kutta in the coordinates of arXiv 2204.13902 --------------------------------------------
 
@@ -136,19 +137,12 @@ def dpmpp_3s(path, a, b, x):
 
 def res_2s(path, a, b, x):
     """Arxiv 2308.02157, the two-stage scheme with c2 = 1/2 and phi functions of the step."""
-
-    def phi_1(z):
-        return expm1(z) / z
-
-    def phi_2(z):
-        return (phi_1(z) - 1) / z
-
     h, c2 = b.lam() - a.lam(), mpf(1) / 2
     s = between(path, a, b, c2)
     m = x0(a, x)
-    u = add((s.sigma / a.sigma, x), (s.alpha * c2 * h * phi_1(-c2 * h), m))
-    second = phi_2(-h) / c2
-    slopes = [(phi_1(-h) - second, m), (second, x0(s, u))]
+    u = add((s.sigma / a.sigma, x), (s.alpha * c2 * h * phi(1, -c2 * h), m))
+    second = phi(2, -h) / c2
+    slopes = [(phi(1, -h) - second, m), (second, x0(s, u))]
     return add((b.sigma / a.sigma, x), *[(b.alpha * h * w, v) for w, v in slopes])
 
 

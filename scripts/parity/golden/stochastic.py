@@ -1,8 +1,11 @@
-"""Methods that add noise and are not multistep. But for DDPM's they stand in EDM's notation: alpha = 1, sigma = t."""
+"""Methods that add noise and are not multistep.
+
+But for DDPM's and DDIM's they stand in EDM's notation: alpha = 1, sigma = t.
+"""
 
 from mpmath import mpf, sqrt
 
-from .normal import add, deviation, edm, karras_grid, karras_levels, unit, x0
+from .normal import add, at_level, deviation, edm, eps, karras_grid, karras_levels, unit, vp, x0
 from .singlestep import dpmpp_2s
 
 
@@ -38,6 +41,22 @@ def ddpm_of_levels(grid):
         gap = t**2 - to**2
         mean = add((1, x), (gap / t**2, x0(edm(t), x)), (-gap / t**2, x))
         x = mean + [sqrt(to**2 * gap) / t]
+    return deviation(x)
+
+
+# -- DDIM, arXiv 2010.02502 ------------------------------------------------------------------------
+
+
+def ddim(grid, eta):
+    """Equations 12 and 16, whose states are variance-preserving: those of the same levels, smaller by alpha."""
+    times, (start,) = levels(grid)
+    x = [start * at_level(vp, times[0]).alpha]
+    for axis, (t, to) in enumerate(zip(times, times[1:]), 1):
+        a, b = at_level(vp, t), at_level(vp, to)
+        now, before = a.alpha**2, b.alpha**2
+        size = eta * sqrt((1 - before) / (1 - now)) * sqrt(1 - now / before)
+        kept = sqrt(1 - before - size**2)
+        x = add((sqrt(before), x0(a, x)), (kept, eps(a, x)), (size, unit(axis)))
     return deviation(x)
 
 
