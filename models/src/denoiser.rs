@@ -59,7 +59,8 @@ pub trait Denoiser: Send {
 #[derive(Debug)]
 pub struct NetDenoiser {
     net: UNet2d,
-    engine: Option<CpuUNet>,
+    /// Our own kernels, or why libtorch runs the network.
+    engine: std::result::Result<CpuUNet, String>,
     spec: ModelSpec,
     params: Params,
     kind: Kind,
@@ -77,12 +78,18 @@ impl NetDenoiser {
     /// # Panics
     /// If `params` are not those of such a network.
     pub fn new(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
-        let on_cpu = params.values().all(|t| t.device() == Device::Cpu);
-        let fits = on_cpu && matches!(kind, Kind::Float | Kind::BFloat16);
-        let engine = fits.then(|| CpuUNet::new(&config, &params).ok()).flatten();
-        let on_gpu = params.values().any(|t| t.device().is_cuda());
+        // First, as it finds weights that are not of such a network.
         let eager = Self::eager(config, params, spec, kind);
-        if on_gpu { eager.channels_last() } else { Self { engine, ..eager } }
+        if eager.params.values().any(|t| t.device().is_cuda()) {
+            return eager.channels_last();
+        }
+        let on_cpu = eager.params.values().all(|t| t.device() == Device::Cpu);
+        let engine = if on_cpu && matches!(kind, Kind::Float | Kind::BFloat16) {
+            CpuUNet::new(eager.net.config(), &eager.params)
+        } else {
+            Err(format!("it computes in {kind:?}"))
+        };
+        Self { engine, ..eager }
     }
 
     /// [`NetDenoiser::new`] in libtorch everywhere.
@@ -92,7 +99,8 @@ impl NetDenoiser {
     pub fn eager(config: UNet2dConfig, params: Params, spec: ModelSpec, kind: Kind) -> Self {
         let given = RefCell::new(Given(&params));
         let net = UNet2d::new(&Scope::root(&given), config);
-        Self { net, engine: None, spec, params, kind, channels_last: false }
+        let engine = Err("nothing else was asked for".to_owned());
+        Self { net, engine, spec, params, kind, channels_last: false }
     }
 
     /// Lays weights and images out with the channels of a pixel side by side, as tensor cores read them. In libtorch the
@@ -115,14 +123,14 @@ impl NetDenoiser {
         self.params.values().map(Tensor::numel).sum()
     }
 
-    /// Whether the CPU engine computes it, and not libtorch.
-    pub fn in_engine(&self) -> bool {
-        self.engine.is_some()
+    /// Why libtorch computes it and not the CPU engine, if that is so.
+    pub fn in_libtorch(&self) -> Option<&str> {
+        self.engine.as_ref().err().map(String::as_str)
     }
 
     fn raw(&self, input: &Tensor, time: &Tensor, class: Option<&Tensor>) -> Result<Tensor> {
         match &self.engine {
-            Some(engine) if !input.requires_grad() => engine.forward(input, time, class),
+            Ok(engine) if !input.requires_grad() => engine.forward(input, time, class),
             _ => {
                 let input = input.to_kind(self.kind);
                 let input = if self.channels_last { channels_last(&input) } else { input };
@@ -176,13 +184,13 @@ impl Denoiser for NetDenoiser {
     }
 
     fn any_batch(&self) -> bool {
-        self.engine.is_some()
+        self.engine.is_ok()
     }
 
     fn share(&self) -> Box<dyn Denoiser> {
         let params = self.params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();
         let eager = Self::eager(self.net.config().clone(), params, self.spec.clone(), self.kind);
-        let engine = self.engine.as_ref().map(CpuUNet::share);
+        let engine = self.engine.as_ref().map(CpuUNet::share).map_err(Clone::clone);
         Box::new(Self { engine, channels_last: self.channels_last, ..eager })
     }
 }

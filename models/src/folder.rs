@@ -50,7 +50,7 @@ impl ModelFolder {
         let text = |path: PathBuf| read_text(&path).map_err(|reason| Error::Read { path, reason });
         let unet = dir.join("unet");
         let spec = dir.join("fewstep.json");
-        if !spec.exists() && unet.is_dir() {
+        if !spec.exists() {
             return Err(Error::NoSpec { dir: dir.to_owned() });
         }
         let spec = text(spec)?;

@@ -250,7 +250,7 @@ fn a_file_that_is_missing_is_named_once() {
     assert_eq!(error, format!("no `fewstep.json` in `{name}`; {says}"));
     fs::remove_dir_all(dir.path().join("unet")).unwrap();
     let error = ModelFolder::open(&name).unwrap_err();
-    assert!(tells(&error, &["cannot read `", "fewstep.json"]), "{error}");
+    assert!(tells(&error, &["no `fewstep.json` in `", "docs/model-folder.md"]), "{error}");
 }
 
 #[test]

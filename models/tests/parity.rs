@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use fewstep_models::cpu::CpuUNet;
 use fewstep_models::{Scope, UNet2d, UNet2dConfig, Weights};
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor};
@@ -43,15 +44,21 @@ fn unet2d_equals_diffusers() {
         assert!(unknown.is_empty(), "{name}: diffusers writes keys that are not understood: {unknown:?}");
         let bytes = fs::read(fixture(name).join("diffusion_pytorch_model.safetensors")).unwrap();
         let weights = RefCell::new(Weights::parse(name, &bytes, Device::Cpu, Kind::Float).unwrap());
-        let net = UNet2d::new(&Scope::root(&weights), config);
-        weights.into_inner().finish().unwrap();
+        let net = UNet2d::new(&Scope::root(&weights), config.clone());
+        let params = weights.into_inner().finish().unwrap();
         let io = tensors(fixture(name).join("io.safetensors"));
         let time = io["in.timestep"].to_kind(Kind::Float);
-        let got = net.forward(&io["in.sample"], &time, io.get("in.class_labels")).unwrap();
-        let want = &io["out.sample"];
-        assert_eq!(got.size(), want.size());
-        let worst = f64::try_from((got - want).abs().max()).unwrap();
-        println!("{name}: largest difference {worst:.1e}");
-        assert!(worst < 1e-5, "{name}: largest difference {worst:.1e}");
+        let (x, class, want) = (&io["in.sample"], io.get("in.class_labels"), &io["out.sample"]);
+        let mut outputs = vec![("libtorch", net.forward(x, &time, class).unwrap())];
+        let time = time.expand([x.size()[0]], false);
+        for (set, engine) in CpuUNet::variants(&config, &params).unwrap() {
+            outputs.push((set, engine.forward(x, &time, class).unwrap()));
+        }
+        for (how, got) in outputs {
+            assert_eq!(got.size(), want.size());
+            let worst = f64::try_from((got - want).abs().max()).unwrap();
+            println!("{name} in {how}: largest difference {worst:.1e}");
+            assert!(worst < 1e-5, "{name} in {how}: largest difference {worst:.1e}");
+        }
     }
 }

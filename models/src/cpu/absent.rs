@@ -9,8 +9,13 @@ use crate::params::Params;
 use crate::unet2d::UNet2dConfig;
 
 /// A kind of work in the network.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {}
+
+impl Section {
+    /// There is none.
+    pub const ALL: [Self; 0] = [];
+}
 
 /// Never built on this processor.
 #[derive(Debug)]

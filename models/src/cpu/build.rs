@@ -29,7 +29,9 @@ impl Net {
     pub(super) fn new(isa: Isa, config: &UNet2dConfig, params: &Params) -> Result<Self, String> {
         let count: usize = params.values().map(tch::Tensor::numel).sum();
         if count > MOST_WEIGHTS {
-            return Err(format!("{count} weights are more than {MOST_WEIGHTS}"));
+            return Err(format!(
+                "{count} weights are more than the {MOST_WEIGHTS} up to which our kernels pay"
+            ));
         }
         let weights = Weights(params);
         let mut b = Builder {
