@@ -120,7 +120,7 @@ fn open_cuda() -> std::result::Result<(), String> {
 pub enum Dtype {
     /// 32-bit floats.
     F32,
-    /// 16-bit brain floats: faster where the processor has them, about three digits.
+    /// 16-bit brain floats, about three digits; on a CPU no faster than f32.
     Bf16,
 }
 

@@ -427,6 +427,13 @@ fn the_document_of_solvers_is_what_the_program_says() {
 }
 
 #[test]
+fn docs_grids_is_what_the_program_says() {
+    let now = String::from_utf8(run(&["grids", "--markdown"]).stdout).unwrap();
+    let kept = fs::read_to_string("docs/grids.md").unwrap_or_default();
+    assert!(now == kept, "write it anew: fewstep grids --markdown > docs/grids.md");
+}
+
+#[test]
 fn a_reader_may_stop_reading() {
     let mut child = fewstep()
         .args(["plan", "--steps", "5000", "--json"])

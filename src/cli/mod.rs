@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod eval;
 mod generate;
+mod grids;
 mod guidance;
 mod info;
 mod models;
@@ -40,6 +41,7 @@ enum Command {
     Bench(bench::Args),
     Plan(plan::Args),
     Samplers(samplers::Args),
+    Grids(grids::Args),
     Guidance(guidance::Args),
     Train(train::Args),
     Eval(eval::Args),
@@ -85,6 +87,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Bench(args) => bench::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Samplers(args) => samplers::run(&args),
+        Command::Grids(args) => grids::run(&args),
         Command::Guidance(args) => Ok(guidance::run(&args)),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -55,18 +55,23 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         What::Info { model, json } => {
             let folder = ModelFolder::open(model)?;
             // Loading finds whatever is wrong with the weights.
-            let parameters = folder.load(Device::Cpu, Kind::Float)?.parameters();
+            let denoiser = folder.load(Device::Cpu, Kind::Float)?;
+            let parameters = denoiser.parameters();
+            let on_cpu = match denoiser.in_libtorch() {
+                None => "our kernels".to_owned(),
+                Some(reason) => format!("libtorch, as {reason}"),
+            };
             let sha256 = sha256_hex(folder.weight_bytes());
             if *json {
                 let description = json!({
                     "name": model, "spec": folder.spec, "network": folder.config.to_json(),
-                    "parameters": parameters, "weights_sha256": sha256,
+                    "parameters": parameters, "weights_sha256": sha256, "on_cpu": on_cpu,
                 });
                 print(&serde_json::to_string_pretty(&description)?);
             } else {
                 let spec = serde_json::to_string_pretty(&folder.spec)?;
                 print(&format!(
-                    "{model}: UNet2DModel, {parameters} parameters\nweights sha256 {sha256}\n{spec}"
+                    "{model}: UNet2DModel, {parameters} parameters\nweights sha256 {sha256}\non this CPU it runs in {on_cpu}\n{spec}"
                 ));
                 if let Some(builtin) = zoo::find(model) {
                     print(&format!("\n{}", builtin.card));

@@ -70,10 +70,6 @@ impl Row {
         if diffusion == flow { diffusion.clone() } else { format!("{diffusion} (flow path: {flow})") }
     }
 
-    fn noise(&self) -> &'static str {
-        if self.entry.deterministic { "none" } else { "drawn" }
-    }
-
     fn json(&self) -> Value {
         let e = self.entry;
         json!({
@@ -88,9 +84,13 @@ impl Row {
 fn dynamic_json(e: &DynamicEntry) -> Value {
     json!({
         "name": e.name, "family": DYNAMIC, "summary": e.summary, "params": e.params, "order": e.order,
-        "evals_per_step": e.evals_per_step, "deterministic": true, "reference": e.reference,
+        "evals_per_step": e.evals_per_step, "deterministic": e.deterministic, "reference": e.reference,
         "asks": name(e.pred), "asks_on_flow": name(e.pred),
     })
+}
+
+fn noise(deterministic: bool) -> &'static str {
+    if deterministic { "none" } else { "drawn" }
 }
 
 fn evals(e: &DynamicEntry) -> String {
@@ -112,7 +112,7 @@ fn name(pred: Pred) -> &'static str {
     match pred {
         Pred::Eps => "eps",
         Pred::X0 => "x0",
-        Pred::Flow => "velocity",
+        Pred::Flow => "flow",
     }
 }
 
@@ -134,7 +134,7 @@ fn table(rows: &[Row]) -> String {
             e.name,
             e.order,
             e.evals_per_step,
-            row.noise(),
+            noise(row.entry.deterministic),
             row.asks(),
             e.summary
         );
@@ -147,7 +147,7 @@ fn table(rows: &[Row]) -> String {
             e.name,
             e.order,
             evals(e),
-            "none",
+            noise(e.deterministic),
             name(e.pred),
             e.summary
         );
@@ -165,9 +165,10 @@ fn markdown(rows: &[Row]) -> String {
          Written by `fewstep samplers --markdown`; a test keeps it equal to the program's own list.\n\n\
          *Order* is the order of convergence with default parameters, measured by `samplers/tests/order.rs`; of a \
          stochastic solver, that of its noise-free limit, or in distribution where it has none (`stochastic.rs`). *NFE* are network evaluations a full step. *Asks for* is the \
-         prediction that the formulas are written in; every network answers all of them, by exact conversion. A solver \
-         is named on the command line as `name` or `name:key=value:key=value`. All but the dynamic ones take `afs=true` too: \
-         it saves the first evaluation, where the state is nearly all noise (analytical first step, arXiv 2210.05475).\n",
+         prediction that the formulas are written in, where `flow` is the velocity eps - x0; every network answers all of them, by \
+         exact conversion. A solver is named on the command line as `name` or `name:key=value:key=value`. *Noise* is drawn \
+         by interval, so that more steps refine the same picture, but for the churn of `heun`, `restart` and `consistency`, \
+         which draw anew in every step. All but the dynamic ones and diffusers' schedulers take `afs=true` too: it saves the first evaluation, where the state is nearly all noise (analytical first step, arXiv 2210.05475).\n",
     );
     let mut families: Vec<&str> = Vec::new();
     for row in rows {
@@ -190,7 +191,7 @@ fn markdown(rows: &[Row]) -> String {
                 e.summary,
                 e.order,
                 e.evals_per_step,
-                row.noise(),
+                noise(row.entry.deterministic),
                 row.asks(),
                 e.reference
             );
@@ -205,12 +206,13 @@ fn markdown(rows: &[Row]) -> String {
     for e in dynamic_registry() {
         let _ = writeln!(
             text,
-            "| `{}` | {}<br>`{}` | {} | {} | none | {} | {} |",
+            "| `{}` | {}<br>`{}` | {} | {} | {} | {} | {} |",
             e.name,
             e.summary,
             e.params,
             e.order,
             evals(e),
+            noise(e.deterministic),
             name(e.pred),
             e.reference
         );

@@ -1,6 +1,6 @@
 //! Everything that may stand after `--solver`.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use fewstep_samplers::compat::diffusers;
 use fewstep_samplers::dynamic::{Dynamic, dynamic_registry, dynamic_solver};
 use fewstep_samplers::{Path, Plan, Solver, registry, solver, unknown};
@@ -45,6 +45,10 @@ impl AnySolver {
         if dynamic.clone().any(|known| known == name) {
             return Ok(Self::Dynamic(dynamic_solver(spec)?));
         }
+        ensure!(
+            !spec.contains(','),
+            "`{spec}` lists several solvers; give one, or compare them with `fewstep bench`"
+        );
         if registry().iter().all(|entry| entry.name != name) {
             return Err(unknown("solver", name, registry().iter().map(|e| e.name).chain(dynamic)).into());
         }
@@ -70,12 +74,14 @@ impl AnySolver {
                     "`{}` starts from pure noise only; leave --init-image and --strength out",
                     self.name()
                 );
-                ensure!(
-                    !grid.places_steps(),
-                    "`{}` brings its own grid; leave --grid, --t-max, --t-min and --end out",
-                    self.name()
-                );
-                diffusers_plan(scheduler, path, budget)
+                self.refuse_grid(grid)?;
+                match budget {
+                    Budget::Steps(steps) => Ok(diffusers::plan(scheduler, path, steps)?),
+                    Budget::Nfe(nfe) => {
+                        let within = |nfe| diffusers_within(scheduler, path, nfe);
+                        within(nfe)?.ok_or_else(|| too_few(&self.name(), nfe, within))
+                    }
+                }
             }
             Self::Dynamic(_) => {
                 bail!(
@@ -86,11 +92,25 @@ impl AnySolver {
         }
     }
 
+    /// Refuses a grid beside a scheduler's own.
+    fn refuse_grid(&self, grid: &GridArgs) -> Result<()> {
+        ensure!(
+            !grid.places_steps(),
+            "`{}` brings its own grid; leave --grid, --t-max, --t-min and --end out",
+            self.name()
+        );
+        Ok(())
+    }
+
     /// The plan that spends exactly `nfe` evaluations, if there is one.
     pub(super) fn exactly(&self, grid: &GridArgs, path: &Path, nfe: usize) -> Result<Option<Plan>> {
         let plan = match self {
             Self::Static(solver) => grid.within(&**solver, path, Budget::Nfe(nfe), 1.0)?,
-            _ => Some(self.plan(grid, path, Budget::Nfe(nfe), 1.0)?),
+            Self::Diffusers(scheduler) => {
+                self.refuse_grid(grid)?;
+                diffusers_within(scheduler, path, nfe)?
+            }
+            Self::Dynamic(_) => Some(self.plan(grid, path, Budget::Nfe(nfe), 1.0)?),
         };
         Ok(plan.filter(|plan| plan.nfe() == nfe))
     }
@@ -113,25 +133,42 @@ impl AnySolver {
     }
 }
 
-fn diffusers_plan(scheduler: &str, path: &Path, budget: Budget) -> Result<Plan> {
-    budget.check()?;
-    let nfe = match budget {
-        Budget::Steps(steps) => return Ok(diffusers::plan(scheduler, path, steps)?),
-        Budget::Nfe(nfe) => nfe,
-    };
-    // Some step counts crash there; the next smaller one will do.
-    let mut error = None;
+/// The plan of a scheduler with the most steps that `nfe` evaluations pay for; nothing where one step costs more.
+fn diffusers_within(scheduler: &str, path: &Path, nfe: usize) -> Result<Option<Plan>> {
+    // Single step counts crash there, and the next smaller one will do; where more do, the settings are to blame.
+    const CRASHES: usize = 3;
+    Budget::Nfe(nfe).check()?;
     // A table has no more steps than rows; where there is none, that of the scheduler has a thousand.
     let most = nfe.min(path.rows().unwrap_or(1000));
+    let (mut first, mut crashes, mut dear) = (None, 0, false);
     for steps in (1..=most).rev() {
         match diffusers::plan(scheduler, path, steps) {
-            Ok(plan) if plan.nfe() <= nfe => return Ok(plan),
-            Ok(_) => {}
-            Err(e) => error = Some(e),
+            Ok(plan) if plan.nfe() <= nfe => return Ok(Some(plan)),
+            Ok(_) => dear = true,
+            Err(error) => {
+                first.get_or_insert(error);
+                crashes += 1;
+                if crashes > CRASHES {
+                    break;
+                }
+            }
         }
     }
-    match error {
-        Some(e) => Err(e.into()),
-        None => None.with_context(|| format!("`{DIFFUSERS}{scheduler}` needs more than {nfe} evaluations")),
+    match first {
+        Some(error) if !dear => Err(error.into()),
+        _ => Ok(None),
+    }
+}
+
+/// That `nfe` evaluations are too few for a solver, and how many are not; `within` gives the plan of a budget.
+pub(super) fn too_few(
+    solver: &str,
+    nfe: usize,
+    within: impl Fn(usize) -> Result<Option<Plan>>,
+) -> anyhow::Error {
+    const FAR: usize = 1000;
+    match (nfe + 1..=nfe + FAR).find(|nfe| matches!(within(*nfe), Ok(Some(_)))) {
+        Some(least) => anyhow!("`{solver}` takes at least {least} evaluations here; raise --nfe from {nfe}"),
+        None => anyhow!("`{solver}` needs more than {nfe} evaluations; raise --nfe"),
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Tensors<'a> {
         ensure!(
             Evaluator::new(denoiser, None, guide, 0).takes_any_order(),
             "this guidance goes by steps, or has the solver noise a state again; a solver that chooses its steps as it goes \
-             cannot have it: take another solver, or a rule without memory"
+             cannot have it: take another solver, or a rule that does neither"
         );
         let forwards = vec![0; images.len()];
         Ok(Self { denoiser, classes, guide, forwards, noise, images, paths, device })

@@ -32,9 +32,10 @@ use tasks::{Task, Wanted, plans, tasks, teacher};
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Solvers, with commas between (`fewstep samplers` lists them)
-    #[arg(long, default_value = "ddim,heun,dpmpp-2m,deis-tab3", help_heading = "Sampling")]
-    solver: String,
+    /// Solvers, with commas between (`fewstep samplers` lists them) [default: ddim,heun,dpmpp-2m,deis-tab3; with --compat
+    /// ddim,heun,dpmsolver-multistep,deis]
+    #[arg(long, help_heading = "Sampling")]
+    solver: Option<String>,
     /// Step counts, with commas between
     #[arg(long, conflicts_with = "nfe", help_heading = "Sampling")]
     steps: Option<String>,
@@ -69,7 +70,8 @@ pub(super) struct Args {
     /// At no cost: fd, fd_mean_term, fd_cov_term, rmse, accuracy (recorded wherever they apply). Of all features: fd_infinity,
     /// kid, is, pr (precision, recall), dc (density, coverage), nearer. To the teacher, of cells without guidance: psnr, ssim,
     /// feature_distance. Of images: saturation, contrast, clip_rate, white_rate, overshoot. kid, pr, dc and nearer read --data;
-    /// all but those that cost nothing and those to the teacher are compared with held-out images from there.
+    /// all but those that cost nothing and those to the teacher are compared with held-out images from there. kid and is are
+    /// the formulas of KID and the Inception Score on the built-in network, which `eval` calls KD and CS.
     #[arg(long, help_heading = "Metrics")]
     metrics: Option<String>,
     /// Folder with the data set behind the feature network (`make data`)

@@ -24,7 +24,7 @@ pub(super) struct Asked {
 /// All cells to measure, in the order of the report.
 pub(super) fn plans(args: &Args, path: &Path) -> Result<Vec<Asked>> {
     let mut plans = Vec::new();
-    for spec in args.solver.split(',') {
+    for spec in args.solver.as_deref().unwrap_or(args.grid.default_solvers()).split(',') {
         let solver = AnySolver::parse(spec, &args.grid)?;
         ensure!(
             !matches!(solver, AnySolver::Dynamic(_)),

@@ -17,8 +17,8 @@ use serde_json::Value;
 use tch::Tensor;
 
 use super::options::{
-    Budget, GridArgs, GuidanceArgs, ModelArgs, create_dir, parse_class, parse_scale, parse_seeds,
-    parse_strength, suit,
+    Budget, GridArgs, GuidanceArgs, ModelArgs, create_dir, parse_class, parse_count, parse_scale,
+    parse_seeds, parse_strength, suit,
 };
 use super::solver::{AnySolver, note_unspent};
 use super::watch::Watch;
@@ -34,23 +34,23 @@ use crate::pipeline::{Batches, Job, Observer, Program, quantise};
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Numbers of the images, as 0-63,100; with --run-seed each number fixes one picture
+    /// Which pictures to make, as 0-63,100: number 63 is 000063.png, and with --run-seed fixes its noise
     #[arg(short, long, default_value = "0-15", allow_hyphen_values = true, help_heading = "Sampling")]
     seeds: String,
-    /// Seed of the whole run
+    /// Seed of the whole run: another one gives every number other noise
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, help_heading = "Sampling")]
     run_seed: u64,
     /// Class by name or number [default: image i gets class i mod classes]
     #[arg(long, allow_negative_numbers = true, help_heading = "Sampling")]
     class: Option<String>,
-    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them)
-    #[arg(long, default_value = "deis-tab3", help_heading = "Sampling")]
-    solver: String,
+    /// Solver, as `deis-tab3` or `heun:s_churn=40` (`fewstep samplers` lists them) [default: deis-tab3; with --compat deis]
+    #[arg(long, help_heading = "Sampling")]
+    solver: Option<String>,
     /// Steps [default: 10, or those of a --grid that is a list]
-    #[arg(long, conflicts_with = "nfe", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, conflicts_with = "nfe", value_parser = parse_count, allow_negative_numbers = true, help_heading = "Sampling")]
     steps: Option<usize>,
     /// Network evaluations to spend, in place of steps
-    #[arg(long, allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_parser = parse_count, allow_negative_numbers = true, help_heading = "Sampling")]
     nfe: Option<usize>,
     /// Replay a plan that `fewstep plan --json` wrote
     #[arg(long, conflicts_with_all = ["solver", "steps", "nfe", "path", "grid", "t_max", "t_min", "end", "compat"], help_heading = "Sampling")]
@@ -285,7 +285,8 @@ fn compile(args: &Args, default: &fewstep_samplers::Path) -> Result<Program> {
     let strength = args.init_image.as_ref().map_or(1.0, |_| args.strength);
     let steps = args.steps.unwrap_or_else(|| args.grid.default_steps(&path));
     let budget = args.nfe.map_or(Budget::Steps(steps), Budget::Nfe);
-    let program = AnySolver::parse(&args.solver, &args.grid)?.program(&args.grid, &path, budget, strength)?;
+    let solver = args.solver.as_deref().unwrap_or(args.grid.default_solver());
+    let program = AnySolver::parse(solver, &args.grid)?.program(&args.grid, &path, budget, strength)?;
     if let Program::Plan(plan) = &program {
         note_unspent(plan, args.nfe);
     }

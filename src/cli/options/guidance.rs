@@ -125,7 +125,7 @@ pub(in crate::cli) fn suit(program: Program, rule: &Rule, scale: f64) -> Result<
             ensure!(
                 !guidance.stepwise() && !guidance.renoises(),
                 "guidance `{}` goes by steps, and `{}` chooses its steps as it goes; take another solver, or a rule \
-                 without memory",
+                 that does not",
                 rule.text(),
                 solver.name()
             );

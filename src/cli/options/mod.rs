@@ -10,6 +10,7 @@ use fewstep_models::{Denoiser, ModelFolder, NetDenoiser};
 use fewstep_samplers::{End, Grid, GridRule, Path, Plan, Solver};
 use tch::Device;
 
+use super::solver::too_few;
 use crate::device::{DeviceChoice, Dtype};
 use crate::guidance::{Guide, any_batch};
 
@@ -72,7 +73,11 @@ impl ModelArgs {
         if device == Device::Cpu {
             tch::set_num_threads(1);
         }
-        Ok((folder.load(device, self.dtype.kind())?, device, workers))
+        let denoiser = folder.load(device, self.dtype.kind())?;
+        if let (Device::Cpu, Some(reason)) = (device, denoiser.in_libtorch()) {
+            super::note(&format!("the network runs in libtorch: {reason}"));
+        }
+        Ok((denoiser, device, workers))
     }
 }
 
@@ -84,11 +89,12 @@ pub(super) struct GridArgs {
     /// writing `diffusers/` before each name with --path ddpm
     #[arg(long, value_name = "LIBRARY", value_parser = ["diffusers"], conflicts_with_all = ["grid", "t_max", "t_min", "end"])]
     pub compat: Option<String>,
-    /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` [default: the model's]
+    /// Path from noise to data, as `vp-linear` or `edm:sigma_max=50` (`fewstep grids` lists them) [default: the model's, in
+    /// `plan` vp-linear]
     #[arg(long)]
     pub path: Option<Path>,
-    /// Step grid, as `power-t:k=2` or `uniform-t:shift=3`, or a list: times as `1,0.5,0.001`, levels sigma/alpha as
-    /// `sigmas=14.6,2.7,0.03`, `lambdas=...` [default: what suits the path]
+    /// Step grid, as `power-t:k=2` or `uniform-t:shift=3` (`fewstep grids` lists them), or a list: times as `1,0.5,0.001`,
+    /// levels as `sigmas=14.6,2.7,0.03` (sigma/alpha, on the flow path t itself), `lambdas=...` [default: what suits the path]
     #[arg(long, allow_hyphen_values = true)]
     pub grid: Option<GridRule>,
     /// First time of the grid [default: the path's]
@@ -97,8 +103,8 @@ pub(super) struct GridArgs {
     /// Last time of the grid before sigma = 0 [default: the path's]
     #[arg(long, allow_negative_numbers = true)]
     pub t_min: Option<f64>,
-    /// Where the last step ends: at t-min, or at zero noise [default: what the grid does]
-    #[arg(long, value_parser = parse_end)]
+    /// Where the last step ends, t-min or zero noise [default: what the grid does]
+    #[arg(long, value_name = "t-min|zero", value_parser = parse_end)]
     pub end: Option<End>,
 }
 
@@ -108,6 +114,11 @@ fn parse_end(text: &str) -> Result<End, String> {
         "zero" => Ok(End::Zero),
         _ => Err("expected t-min or zero".to_owned()),
     }
+}
+
+/// A number of steps or evaluations; which ones are possible is said later.
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "give a whole number, 1 or more".to_owned())
 }
 
 /// A share of the steps.
@@ -140,11 +151,23 @@ impl Budget {
 impl GridArgs {
     /// The path to sample along: the user's, or else `default`.
     pub(super) fn path(&self, default: &Path) -> Path {
-        self.path.clone().unwrap_or_else(|| match default {
-            // Schedulers of diffusers know this path as a table.
-            path if self.compat.is_some() && *path == Path::vp_linear() => Path::ddpm(),
-            path => path.clone(),
-        })
+        let path = self.path.as_ref().unwrap_or(default);
+        // Schedulers of diffusers know this path as a table.
+        if self.compat.is_some() && *path == Path::vp_linear() { Path::ddpm() } else { path.clone() }
+    }
+
+    /// The solver where none is named.
+    pub(super) fn default_solver(&self) -> &'static str {
+        if self.compat.is_some() { "deis" } else { "deis-tab3" }
+    }
+
+    /// The solvers to compare where none is named.
+    pub(super) fn default_solvers(&self) -> &'static str {
+        if self.compat.is_some() {
+            "ddim,heun,dpmsolver-multistep,deis"
+        } else {
+            "ddim,heun,dpmpp-2m,deis-tab3"
+        }
     }
 
     /// Whether anything is said of where the steps stand.
@@ -177,8 +200,8 @@ impl GridArgs {
         budget.check()?;
         let plan = self.within(solver, path, budget, strength)?;
         let Budget::Nfe(nfe) = budget else { return plan.context("a grid of steps has a plan") };
-        let plan = plan
-            .with_context(|| format!("`{}` needs more than {nfe} evaluations for one step", solver.name()))?;
+        let within = |nfe| self.within(solver, path, Budget::Nfe(nfe), strength);
+        let plan = plan.ok_or_else(|| too_few(&solver.name(), nfe, within))?;
         ensure!(
             plan.nfe() <= nfe,
             "on this grid, whose {} steps are listed, `{}` takes {} evaluations, more than --nfe {nfe}; leave --nfe out",
